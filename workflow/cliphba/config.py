@@ -1,0 +1,316 @@
+"""The typed study: every setting, its meaning, its range and its default.
+
+Defaults are the published hyperparameters of CLIP-HBA (arXiv 2502.04658) where it has them. What a particular
+study sets differently stands in its own file; `cliphba.studies` holds the two simulated ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Participant = Annotated[str, Field(pattern=r"^sub-[0-9A-Za-z]+$")]
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TimeGrid(Section):
+    """Sample times of RDMs and models, relative to picture onset."""
+
+    start_ms: Annotated[float, Field(lt=0)] = Field(-100, description="First sample; before picture onset.")
+    stop_ms: Positive = Field(1300, description="Last sample.")
+    step_ms: Positive = Field(5, description="Distance of samples; recordings are decimated to it.")
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> TimeGrid:
+        steps = [(self.stop_ms - self.start_ms) / self.step_ms, self.start_ms / self.step_ms]
+        if any(abs(value - round(value)) > 1e-9 for value in steps):
+            raise ValueError("start_ms and stop_ms must be whole multiples of step_ms")
+        return self
+
+    @property
+    def times_ms(self) -> list[float]:
+        """Every sample time in ms."""
+        count = round((self.stop_ms - self.start_ms) / self.step_ms) + 1
+        return [self.start_ms + index * self.step_ms for index in range(count)]
+
+
+class SimulatedBackbone(Section):
+    """The small CLIP that the simulated study pre-trains contrastively on captioned pictures."""
+
+    pictures: Count = Field(4000, description="Captioned pictures it is trained on.")
+    held_out_pictures: Annotated[int, Field(ge=2)] = Field(
+        500, description="Pictures kept back to measure image-to-caption retrieval."
+    )
+    image_size: Count = Field(48, description="Side of the model's input in pixels.")
+    patch_size: Count = Field(8, description="Side of a patch in pixels.")
+    width: Count = Field(96, description="Width of the vision tower.")
+    layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
+    embedding_dimensions: Count = Field(64, description="Dimensions shared by images and captions.")
+    epochs: Count = Field(12, description="Passes over the pictures.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="Pictures in a contrastive batch.")
+    learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW, warmed up, then cosine.")
+
+
+class Simulation(Section):
+    """A study made by simulation: pictures, captions, judgements and raw MEG with a known truth."""
+
+    training_images: Annotated[int, Field(ge=4)] = Field(
+        112, description="Pictures with MEG that models are trained on."
+    )
+    validation_images: Annotated[int, Field(ge=4)] = Field(
+        24, description="Pictures with MEG that decide when training stops."
+    )
+    test_images: Annotated[int, Field(ge=4)] = Field(
+        40, description="Pictures that no training ever sees; all triplets of them are judged."
+    )
+    behavior_images: Annotated[int, Field(ge=0)] = Field(
+        500, description="Further pictures with a behavioural embedding but without MEG."
+    )
+    picture_size: Count = Field(96, description="Side of the rendered pictures in pixels.")
+    judgement_repetitions: Count = Field(4, description="Judgements of every triplet of test pictures.")
+    judges: Count = Field(20, description="People among whom the judgements are spread.")
+    embedding_noise: NotNegative = Field(
+        0.1, description="Estimation noise (SD) of the behavioural embedding, which is itself learnt from judgements."
+    )
+    sessions: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
+        8, description="Recording sessions of each participant; odd ones train, even ones test."
+    )
+    trials_per_session: Count = Field(2, description="Trials of every picture in a session.")
+    sensors: Annotated[int, Field(ge=8)] = Field(64, description="Radial magnetometers on the helmet.")
+    sampling_rate_hz: Positive = Field(200, description="Sampling rate of the raw recording.")
+    gain_sd: NotNegative = Field(
+        0.5, description="SD over participants of the log gain of each factor; 0 makes everybody perceive alike."
+    )
+    latency_sd_ms: NotNegative = Field(
+        15, description="SD over participants of each factor's latency; 0 makes everybody respond alike."
+    )
+    anatomy: bool = Field(False, description="Whether source positions and orientations differ between participants.")
+    signal: NotNegative = Field(1, description="Scale of all evoked responses; 0 leaves nothing but noise.")
+    backbone: SimulatedBackbone = Field(
+        default_factory=SimulatedBackbone, description="The small CLIP pre-trained on pictures of the same kind."
+    )
+
+
+class Preprocessing(Section):
+    """From raw recordings to epochs."""
+
+    high_pass_hz: Positive = Field(0.1, description="Lower edge of the band-pass.")
+    low_pass_hz: Positive = Field(
+        40, description="Upper edge of the band-pass; below half the rate that `grid.step_ms` implies."
+    )
+    line_hz: Positive = Field(50, description="Line frequency; it and its harmonics are notched.")
+    rejection_deviations: Positive = Field(
+        8,
+        description="A trial is dropped if its peak-to-peak amplitude lies this many robust standard deviations "
+        "above the median over trials.",
+    )
+
+
+class Decoding(Section):
+    """Pairwise decoding of stimuli at every time point."""
+
+    shrinkage: Share = Field(
+        0.01 / 1.01,
+        description="Shrinkage of the LDA covariance towards the identity; 0.01 / 1.01 is CoSMoMVPA's "
+        "regularisation of 0.01.",
+    )
+
+
+class Adapter(Section):
+    """DoRA on the attention output projections."""
+
+    rank: Count = Field(32, description="Rank of the update.")
+    alpha: Positive = Field(16, description="The update is scaled by alpha / rank.")
+    magnitude: bool = Field(True, description="Whether the length of each row of the weights is trained, too.")
+
+
+class BehaviorTraining(Section):
+    """Fine-tuning CLIP to behavioural dimensions (Behavior model)."""
+
+    adapter: Adapter = Field(default_factory=Adapter, description="What is trained.")
+    vision_blocks: Count = Field(2, description="Adapted blocks of the vision tower, counted from the last.")
+    text_blocks: Count = Field(1, description="Adapted blocks of the text tower, counted from the last.")
+    learning_rate: Positive = Field(3e-4, description="Learning rate of AdamW.")
+    weight_decay: NotNegative = Field(0.01, description="Weight decay of AdamW.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Images in a batch.")
+    epochs: Count = Field(500, description="Passes over the training images at most.")
+    patience: Count = Field(20, description="Epochs without a better validation loss before training stops.")
+
+
+class LossWeights(Section):
+    """Weights of the three parts of the MEG loss, each relative to its value before training."""
+
+    pattern: NotNegative = Field(1, description="1 - Pearson of predicted and target RDMs over times and pairs.")
+    magnitude: NotNegative = Field(0.1, description="Mean squared error of the RDMs.")
+    generalisation: NotNegative = Field(0.15, description="1 - Pearson of the mean time generalisations.")
+
+
+class DynamicTraining(Section):
+    """Fine-tuning to MEG, in two stages: the reweighting alone, then reweighting and vision adapters."""
+
+    adapter: Adapter = Field(
+        default_factory=lambda: Adapter(magnitude=False), description="What stage 2 trains in every vision block."
+    )
+    loss: LossWeights = Field(default_factory=LossWeights, description="Weights of the parts of the loss.")
+    reweighting_learning_rate: Positive = Field(3e-3, description="Learning rate of the reweighting.")
+    adapter_learning_rate: Positive = Field(3e-5, description="Learning rate of the adapters.")
+    weight_decay: NotNegative = Field(0.01, description="Weight decay of AdamW.")
+    batch_size: Annotated[int, Field(ge=4)] = Field(50, description="Images in a batch of stage 2.")
+    stage_1_epochs: Count = Field(200, description="Epochs of stage 1 at most.")
+    stage_1_patience: Count = Field(5, description="Epochs without improvement before stage 1 stops.")
+    stage_2_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs of stage 2 at most.")
+    stage_2_patience: Count = Field(5, description="Epochs without improvement before stage 2 stops.")
+
+
+def _individual_training() -> DynamicTraining:
+    return DynamicTraining(
+        adapter=Adapter(rank=6, magnitude=False),
+        loss=LossWeights(pattern=1, magnitude=0.15, generalisation=0.1),
+        batch_size=40,
+        stage_1_epochs=10,
+        stage_1_patience=10,
+        stage_2_epochs=40,
+        stage_2_patience=10,
+    )
+
+
+class Protocol(Section):
+    """How the method is run. `corrected` avoids the faults of the published procedure."""
+
+    name: Literal["corrected"] = Field("corrected", description="The named set of choices.")
+    group_starts_from: Literal["clip", "behavior"] = Field(
+        "behavior", description="Vision tower the group model starts from; its text tower is always Behavior's."
+    )
+    individual_starts_from: Literal["clip", "behavior", "group"] = Field(
+        "group", description="Model that each personal model starts from."
+    )
+    noise_scale: NotNegative = Field(
+        1, description="Scale of the temporal noise added to embeddings, in training only."
+    )
+    window_ms: NotNegative = Field(15, description="Reweighting and curves are averaged over this time either way.")
+
+
+class Reweighting(Section):
+    """Pre-optimised weights of the vision blocks at each time, before any training."""
+
+    outer_folds: Annotated[int, Field(ge=2)] = Field(5, description="Folds over images that estimate the fit.")
+    inner_folds: Annotated[int, Field(ge=2)] = Field(5, description="Folds over images within each of them.")
+
+
+class Evaluation(Section):
+    """Statistics on held-out images and sessions."""
+
+    resamples: Annotated[int, Field(ge=20)] = Field(1000, description="Bootstrap resamples behind every interval.")
+
+
+class Compute(Section):
+    """Where and with how many threads models are trained."""
+
+    threads: Count = Field(2, description="Threads of a training job; results depend on it in the last digits.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU where there is one.")
+
+
+class Study(Section):
+    """A whole study: its data, its models, its evaluation."""
+
+    name: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]+$")] = Field(description="Results go to results/<name>/.")
+    seed: Annotated[int, Field(ge=0)] = Field(1, description="Seed that every other seed is derived from.")
+    participants: Annotated[list[Participant], Field(min_length=3)] = Field(
+        description="People whose recordings are used, in BIDS spelling."
+    )
+    grid: TimeGrid = Field(default_factory=TimeGrid, description="Sample times of RDMs and models.")
+    simulation: Simulation = Field(description="How the study's data are simulated.")
+    preprocessing: Preprocessing = Field(default_factory=Preprocessing, description="From raw data to epochs.")
+    decoding: Decoding = Field(default_factory=Decoding, description="From epochs to RDMs.")
+    protocol: Protocol = Field(default_factory=Protocol, description="How the method is run.")
+    behavior_training: BehaviorTraining = Field(
+        default_factory=BehaviorTraining, description="Fine-tuning to behaviour."
+    )
+    reweighting: Reweighting = Field(default_factory=Reweighting, description="Initial weights of the blocks.")
+    group_training: DynamicTraining = Field(
+        default_factory=DynamicTraining, description="Fine-tuning to the group's MEG."
+    )
+    individual_training: DynamicTraining = Field(
+        default_factory=_individual_training, description="Fine-tuning to one person's MEG."
+    )
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="Statistics on held-out data.")
+    compute: Compute = Field(default_factory=Compute, description="Threads and device.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        if len(set(self.participants)) < len(self.participants):
+            raise ValueError("participants: every name may stand there once only")
+        nyquist = 500 / self.grid.step_ms
+        if self.preprocessing.low_pass_hz >= nyquist:
+            raise ValueError(
+                f"preprocessing.low_pass_hz: must be below {nyquist:g} Hz, half the rate that grid.step_ms = "
+                f"{self.grid.step_ms:g} leaves"
+            )
+        return self
+
+    @property
+    def sessions(self) -> list[str]:
+        """Names of the recording sessions in BIDS spelling."""
+        return [f"ses-{number:02d}" for number in range(1, self.simulation.sessions + 1)]
+
+    @property
+    def halves(self) -> dict[str, list[str]]:
+        """Sessions of the training and of the test half: alternating, so that slow drifts fall on both."""
+        return {"train": self.sessions[0::2], "test": self.sessions[1::2]}
+
+
+class ConfigurationError(ValueError):
+    """A configuration that cannot be used; the message names every wrong key and what is allowed."""
+
+
+def _allowed_keys(path: tuple[int | str, ...]) -> str:
+    section: Any = Study
+    for key in path[:-1]:
+        section = section.model_fields[key].annotation
+    return ", ".join(section.model_fields)
+
+
+def _describe(error: Mapping[str, Any]) -> str:
+    path = ".".join(str(key) for key in error["loc"]) or "study"
+    if error["type"] == "extra_forbidden":
+        return f"{path}: there is no such key; allowed here: {_allowed_keys(error['loc'])}"
+    if error["type"] == "missing":
+        return f"{path}: is missing and has no default"
+    given = "" if isinstance(error["input"], Mapping) else f" (given: {error['input']!r})"
+    return f"{path}: {error['msg'].removeprefix('Value error, ')}{given}"
+
+
+def load_study(settings: Mapping[str, Any]) -> Study:
+    """Check a study's settings.
+
+    Parameters
+    ----------
+    settings
+        As read from the study's YAML file.
+
+    Returns
+    -------
+    Study
+        With every default filled in.
+
+    Raises
+    ------
+    ConfigurationError
+        One line for each wrong key: its path and what is allowed there.
+    """
+    try:
+        return Study.model_validate(settings)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise ConfigurationError("the configuration cannot be used\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,105 @@
+"""The arithmetic of representational dissimilarity matrices (RDMs).
+
+An RDM of n stimuli is kept as its strict upper triangle, row by row: n (n - 1) / 2 values along the last axis. All
+leading axes (time, model, participant, resample) are vectorised over. Functions marked "NumPy and torch" take
+either kind of array and give back the same kind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", NDArray[np.float64], NDArray[np.float32], "torch.Tensor")
+Floats = NDArray[np.floating]
+
+# An embedding without any variance over its dimensions has no correlation with anything; the constant turns 0 / 0
+# into a correlation of 0 (dissimilarity 1) and is far below the variance of any embedding in use.
+TINY = 1e-20
+
+
+def pair_indices(stimuli: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the strict upper triangle of a ``stimuli`` x ``stimuli`` matrix, in storage order."""
+    return np.triu_indices(stimuli, k=1)
+
+
+def stimulus_count(pairs: int) -> int:
+    """Give the number of stimuli whose RDM has so many pairs.
+
+    Raises
+    ------
+    ValueError
+        If no number of stimuli has that many pairs.
+    """
+    stimuli = round((1 + np.sqrt(1 + 8 * pairs)) / 2)
+    if stimuli * (stimuli - 1) // 2 != pairs:
+        raise ValueError(f"{pairs} values are not the upper triangle of any RDM: n (n - 1) / 2 is needed")
+    return int(stimuli)
+
+
+def to_square(triangle: Floats) -> Floats:
+    """Unfold RDMs (..., pairs) into symmetric matrices (..., n, n) with a zero diagonal."""
+    stimuli = stimulus_count(triangle.shape[-1])
+    rows, columns = pair_indices(stimuli)
+    square = np.zeros((*triangle.shape[:-1], stimuli, stimuli), dtype=triangle.dtype)
+    square[..., rows, columns] = triangle
+    square[..., columns, rows] = triangle
+    return square
+
+
+def select(triangle: Floats, chosen: NDArray[np.intp]) -> Floats:
+    """Restrict RDMs (..., pairs) to the chosen stimuli, in the order chosen."""
+    return to_triangle(to_square(triangle)[..., chosen[:, None], chosen])
+
+
+def to_triangle(square: Array) -> Array:
+    """Strict upper triangle (..., pairs) of square matrices (..., n, n). NumPy and torch."""
+    rows, columns = pair_indices(square.shape[-1])
+    return square[..., rows, columns]
+
+
+def standardise(values: Array) -> Array:
+    """Centre and scale to unit length along the last axis; a constant row becomes zero. NumPy and torch."""
+    centred = values - values.mean(-1)[..., None]
+    return centred / ((centred * centred).sum(-1)[..., None] + TINY) ** 0.5
+
+
+def pearson(first: Array, second: Array) -> Array:
+    """Pearson correlation along the last axis, leading axes broadcast. NumPy and torch."""
+    return (standardise(first) * standardise(second)).sum(-1)
+
+
+def correlation_matrix(rows: Array) -> Array:
+    """Pearson correlation of every row with every row: (..., m, k) to (..., m, m). NumPy and torch.
+
+    Of an RDM time course (time, pairs) this is its time generalisation: how far the geometry at one time is that
+    of another.
+    """
+    unit = standardise(rows)
+    return unit @ unit.swapaxes(-1, -2)
+
+
+def correlation_distance(embedding: Array) -> Array:
+    """RDM of 1 - Pearson over dimensions: (..., stimuli, dimensions) to (..., pairs). NumPy and torch.
+
+    A stimulus without variance over dimensions has dissimilarity 1 to every other.
+    """
+    return 1 - to_triangle(correlation_matrix(embedding))
+
+
+def ranks(values: Floats) -> NDArray[np.float64]:
+    """Average ranks along the last axis, standardised so that a product sum of two is their Spearman rho."""
+    ranked: NDArray[np.float64] = rankdata(values, axis=-1)
+    return standardise(ranked)
+
+
+def spearman(first: Floats, second: Floats) -> NDArray[np.float64]:
+    """Spearman correlation along the last axis, leading axes broadcast."""
+    correlation: NDArray[np.float64] = (ranks(first) * ranks(second)).sum(-1)
+    return correlation

@@ -1,0 +1,192 @@
+"""Drawing the pictures of the demo study: one object on a background, graded in its latent factors."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from cliphba.simulate.factors import FACTORS, names_of
+
+Array = npt.NDArray[np.floating]
+
+PALETTE: dict[str, tuple[float, float, float]] = {
+    "red": (0.86, 0.09, 0.10),
+    "orange": (1.00, 0.55, 0.05),
+    "yellow": (0.98, 0.92, 0.15),
+    "green": (0.12, 0.62, 0.20),
+    "black": (0.06, 0.06, 0.07),
+    "white": (0.97, 0.97, 0.97),
+}
+UNCOLOURED: tuple[float, float, float] = (0.5, 0.5, 0.55)
+BROWN: tuple[float, float, float] = (0.45, 0.27, 0.12)
+
+
+def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int, seed: int) -> Image.Image:
+    """Draw one object on a background.
+
+    The outline is a blend of signed distance functions, so that it is graded in the shape factors and
+    anti-aliased at any size; texture and material are painted in the coordinates of the object.
+
+    Parameters
+    ----------
+    factors : pandas.Series or mapping of str to float
+        Value in [0, 1] of each of ``FACTORS``.
+    size_pixels : int
+        Width and height of the picture in pixels.
+    seed : int
+        Seed of what no factor fixes: the phases of textures, the number of spikes, the fluff.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB picture; equal arguments give equal bytes.
+
+    Raises
+    ------
+    ValueError
+        If a factor is missing.
+    """
+    missing = [factor.name for factor in FACTORS if factor.name not in factors]
+    if missing:
+        raise ValueError(f"factors: {', '.join(missing)} missing; give a value for each of FACTORS")
+    value = {factor.name: float(factors[factor.name]) for factor in FACTORS}
+    generator = np.random.default_rng(seed)
+    background = _background(value, size_pixels=size_pixels, generator=generator)
+    u, v, pixel = _object_coordinates(value, size_pixels=size_pixels)
+    distance = _outline(u, v, value=value, generator=generator)
+    coverage = _coverage(distance, pixel=pixel, fluffy=value["fluffy"], generator=generator)
+    surface = _paint(u, v, distance=distance, value=value, generator=generator)
+    surface = _make_of_material(surface, u, v, distance=distance, behind=background, value=value, generator=generator)
+    picture = background + coverage[..., None] * (surface - background)
+    return Image.fromarray(np.uint8(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5))
+
+
+@lru_cache(maxsize=4)
+def _pixel_grid(size_pixels: int) -> tuple[Array, Array]:
+    """Horizontal (rightwards) and vertical (upwards) positions of the pixels, from -1 to 1."""
+    centres = ((np.arange(size_pixels) + 0.5) / size_pixels * 2 - 1).astype(np.float32)
+    x, y = np.meshgrid(centres, -centres)
+    return x, y
+
+
+def _background(value: Mapping[str, float], *, size_pixels: int, generator: np.random.Generator) -> Array:
+    """Grey clouds whose mean is the background's luminance and whose spread is its contrast."""
+    luminance = 0.25 + 0.5 * value["background luminance"]
+    clouds = gaussian_filter(
+        generator.standard_normal((size_pixels, size_pixels)).astype(np.float32),
+        size_pixels / 24,
+        mode="wrap",
+        truncate=2.0,
+    )
+    grey = luminance + 0.10 * value["background contrast"] * clouds / clouds.std()
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+
+
+def _object_coordinates(value: Mapping[str, float], *, size_pixels: int) -> tuple[Array, Array, float]:
+    """Coordinates in which the object is upright, centred and about one unit in radius, and a pixel's width."""
+    x, y = _pixel_grid(size_pixels)
+    radius = 0.45 + 0.30 * value["size"]
+    angle = np.pi * (value["orientation"] - 0.5)
+    x = (x - 0.25 * (2 * value["horizontal position"] - 1)) / radius
+    y = (y - 0.25 * (2 * value["vertical position"] - 1)) / radius
+    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return cosine * x + sine * y, cosine * y - sine * x, 2 / size_pixels / radius
+
+
+def _outline(u: Array, v: Array, *, value: Mapping[str, float], generator: np.random.Generator) -> Array:
+    """Signed distance to the object's outline, negative inside: the blend of the shapes in it."""
+    spikes = generator.integers(6, 10)
+    phase = generator.uniform(-0.4, 0.4)
+    radius = np.hypot(u, v)
+    waves = np.abs(np.mod(np.arctan2(v, u) * (spikes / (2 * np.pi)), 1.0) - 0.5) * 2
+    bend = v - 0.5 * np.sin(3.6 * u + phase)
+    slope = np.sqrt(1 + (1.8 * np.cos(3.6 * u + phase)) ** 2)
+    distances: dict[str, Array] = {
+        "round": radius - 0.85,
+        "long": np.hypot(np.maximum(np.abs(u) - 1.05, 0.0), v) - 0.2,
+        "pointed": 0.6 * (radius - 0.4 - 0.8 * waves**2),
+        "box": np.maximum(np.abs(u) - 0.85, np.abs(v) - 0.65),
+        "curved": np.maximum(np.abs(bend) / slope - 0.15, np.abs(u) - 1.2),
+    }
+    weights = {name: value[name] ** 2 for name in distances if value[name] > 0} or {"round": 1.0}
+    return np.average([distances[name] for name in weights], axis=0, weights=list(weights.values()))
+
+
+def _coverage(distance: Array, *, pixel: float, fluffy: float, generator: np.random.Generator) -> Array:
+    """Share of each pixel that the object covers; fluff frays the outline."""
+    fluff = generator.standard_normal(distance.shape).astype(np.float32)
+    frayed = distance + 0.14 * fluffy * fluff
+    return np.clip(0.5 - frayed / (pixel + 0.30 * fluffy), 0.0, 1.0)
+
+
+def _paint(
+    u: Array,
+    v: Array,
+    *,
+    distance: Array,
+    value: Mapping[str, float],
+    generator: np.random.Generator,
+) -> Array:
+    """Colour the object and cover it with its textures, in ink that contrasts with the colour."""
+    colour = _mix({name: value[name] for name in names_of("colour")})
+    ink = colour * 0.35 if colour.mean() > 0.35 else colour + 0.6 * (1 - colour)
+    a, b = generator.uniform(0, 2 * np.pi, size=2)
+    pattern = np.zeros_like(u)
+    if value["grid"] > 0:
+        lines = np.maximum(np.cos(11 * u + a), np.cos(11 * v + b))
+        pattern = np.maximum(pattern, value["grid"] * _step(lines - 0.75, width=0.35))
+    if value["fine pattern"] > 0:
+        speckle = generator.uniform(size=u.shape).astype(np.float32)
+        pattern = np.maximum(pattern, value["fine pattern"] * _step(speckle - 0.6, width=0.2))
+    if value["coarse pattern"] > 0:
+        blobs = np.cos(4.5 * (u + v) + a) * np.cos(4.5 * (u - v) + b)
+        pattern = np.maximum(pattern, value["coarse pattern"] * _step(blobs - 0.25, width=0.3))
+    shade = 1 - 0.15 * np.clip(1 + distance / 0.25, 0, 1)
+    return np.asarray((colour + pattern[..., None] * (ink - colour)) * shade[..., None])
+
+
+def _make_of_material(
+    surface: Array,
+    u: Array,
+    v: Array,
+    *,
+    distance: Array,
+    behind: Array,
+    value: Mapping[str, float],
+    generator: np.random.Generator,
+) -> Array:
+    """Let the painted surface look like metal, glass, fur or wood."""
+    phase = generator.uniform(-0.3, 0.3)
+    if value["metallic"] > 0:
+        reflection = 0.5 + 0.5 * np.sin(5.0 * v + 1.5 * u + phase)
+        chrome = np.repeat(reflection[..., None], 3, axis=2) ** 2
+        surface = surface + 0.65 * value["metallic"] * (chrome - surface)
+    if value["transparent"] > 0:
+        surface = surface + 0.6 * value["transparent"] * (behind - surface)
+        rim = np.exp(-((distance / 0.12) ** 2)) * 0.6
+        glint = np.exp(-((u + 0.25) ** 2 + (v - 0.12) ** 2) / 0.02)
+        surface = surface + value["transparent"] * np.maximum(rim, glint)[..., None] * (1 - surface)
+    if value["fluffy"] > 0:
+        fur = gaussian_filter(generator.standard_normal(u.shape).astype(np.float32), 0.8, truncate=2.0)
+        surface = surface + 0.25 * value["fluffy"] * fur[..., None]
+    if value["wooden"] > 0:
+        rings = 0.75 + 0.25 * np.sin(16 * (v + 0.18 * np.sin(2.2 * u + 4 * phase)))
+        wood = np.asarray(BROWN, dtype=np.float32) * (1.25 * rings[..., None])
+        surface = surface + 0.7 * value["wooden"] * (wood - surface)
+    return surface
+
+
+def _mix(amounts: Mapping[str, float]) -> Array:
+    """Mix colours of the palette in proportion to their amounts."""
+    if not any(amounts.values()):
+        return np.asarray(UNCOLOURED)
+    return np.average([PALETTE[name] for name in amounts], axis=0, weights=list(amounts.values()))
+
+
+def _step(values: Array, *, width: float) -> Array:
+    """Rise from 0 to 1 over ``width`` around zero: an edge without jagged steps."""
+    return np.clip(values / width + 0.5, 0.0, 1.0)

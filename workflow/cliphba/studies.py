@@ -1,0 +1,97 @@
+"""The two simulated studies, and the files under ``config/`` that are generated from the typed configuration.
+
+``python -m cliphba.studies`` rewrites ``config/config.yaml`` (the demo), ``config/studies/tiny.yaml`` and
+``config/schema.json``; a test fails when they drift from what is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from cliphba import config
+
+# The grid of both: 50 Hz resolves responses whose latencies lie 20-30 ms apart and keeps the demo at minutes.
+GRID = config.TimeGrid(start_ms=-100, stop_ms=600, step_ms=20)
+# below the 25 Hz that a 50 Hz grid leaves
+PREPROCESSING = config.Preprocessing(low_pass_hz=20)
+
+DEMO = config.Study(
+    name="demo",
+    participants=[f"sub-{number:02d}" for number in range(1, 7)],
+    grid=GRID,
+    preprocessing=PREPROCESSING,
+    simulation=config.Simulation(),
+)
+
+TINY = config.Study(
+    name="tiny",
+    participants=[f"sub-{number:02d}" for number in range(1, 4)],
+    grid=GRID,
+    preprocessing=PREPROCESSING,
+    simulation=config.Simulation(
+        training_images=16,
+        validation_images=8,
+        test_images=12,
+        behavior_images=40,
+        sessions=4,
+        sensors=24,
+        backbone=config.SimulatedBackbone(
+            pictures=384, held_out_pictures=64, image_size=32, width=48, layers=3, embedding_dimensions=32, epochs=4
+        ),
+    ),
+    behavior_training=config.BehaviorTraining(epochs=20, patience=5),
+    group_training=config.DynamicTraining(stage_1_epochs=20, stage_2_epochs=3, batch_size=16),
+    individual_training=config.DynamicTraining(stage_1_epochs=5, stage_2_epochs=3, batch_size=16),
+    evaluation=config.Evaluation(resamples=100),
+)
+
+HEADER = """\
+# {title}
+# Generated from the typed configuration (workflow/cliphba/config.py and studies.py) by `make config`.
+# For a study of your own copy this file into config/studies/ and pass it by --configfile.
+"""
+
+
+def _lines(section: BaseModel, indent: int) -> Iterator[str]:
+    margin = "  " * indent
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        yield from textwrap.wrap(
+            field.description or "", 110, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# "
+        )
+        if isinstance(value, BaseModel):
+            yield f"{margin}{name}:"
+            yield from _lines(value, indent + 1)
+        else:
+            yield f"{margin}{name}: {_scalar(value)}"
+
+
+def _scalar(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+    return text.removesuffix("...\n").strip()
+
+
+def to_yaml(study: config.Study, title: str) -> str:
+    """Write a study as YAML with every key explained above it."""
+    return HEADER.format(title=title) + "\n" + "\n".join(_lines(study, 0)) + "\n"
+
+
+def generated_files() -> dict[str, str]:
+    """Path under ``config/`` to content of every generated file."""
+    return {
+        "config.yaml": to_yaml(DEMO, "The demo study: simulated, everything from raw MEG to figures in minutes."),
+        "studies/tiny.yaml": to_yaml(TINY, "The tiny study: the same chain in seconds, for the tests."),
+        "schema.json": json.dumps(config.Study.model_json_schema(), indent=2) + "\n",
+    }
+
+
+if __name__ == "__main__":
+    for name, content in generated_files().items():
+        (Path("config") / name).write_text(content)

@@ -1,0 +1,305 @@
+"""Every table the workflow writes: its columns, its metadata, its safe way to disk and back.
+
+Tables are Parquet. What a table is (its kind), of which stimuli in which order, and what made it (settings, seed,
+versions, hashes of the inputs) travels in the file itself. A reader refuses a table of another kind. Writing is
+atomic: a killed job never leaves a readable half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cliphba import __version__, rdm
+
+METADATA_KEY = b"cliphba"
+
+TEXT, REAL, WHOLE, TRUTH = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+#: The tidy tables: kind -> column -> type.
+COLUMNS: dict[str, dict[str, pa.DataType]] = {
+    # stimuli and behaviour
+    "stimuli": {"stimulus": TEXT, "concept": TEXT, "image_set": TEXT, "split": TEXT, "path": TEXT, "sha256": TEXT,
+                "caption": TEXT},
+    "dimensions": {"dimension": TEXT, "label": TEXT, "prompt": TEXT},
+    "behavior_embedding": {"stimulus": TEXT, "dimension": TEXT, "value": REAL},
+    "triplets": {"first": TEXT, "second": TEXT, "odd": TEXT, "participant": TEXT},
+    # the truth behind the simulated study
+    "factors": {"stimulus": TEXT, "factor": TEXT, "value": REAL},
+    "truth": {"participant": TEXT, "factor": TEXT, "gain": REAL, "latency_ms": REAL},
+    # recordings
+    "recordings": {"participant": TEXT, "session": TEXT, "half": TEXT},
+    "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE},
+    "curves": {"time_ms": REAL, "richness": REAL, "generalisation": REAL, "noise": REAL},
+    # models
+    "reweighting": {"model": TEXT, "time_ms": REAL, "block": WHOLE, "weight": REAL},
+    "training": {"stage": WHOLE, "epoch": WHOLE, "split": TEXT, "total": REAL, "pattern": REAL, "magnitude": REAL,
+                 "generalisation": REAL},
+    "backbone_quality": {"measure": TEXT, "value": REAL, "chance": REAL},
+    # evaluation
+    "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "accuracy": REAL},
+    "alignment": {"model": TEXT, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL},
+    "ceiling": {"time_ms": REAL, "lower": REAL, "upper": REAL},
+    "behavior_rdm": {"source": TEXT, "first": TEXT, "second": TEXT, "value": REAL},
+    "identification": {"source": TEXT, "model": TEXT, "participant": TEXT, "rho": REAL, "centred": REAL},
+    "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, "value": REAL, "low": REAL, "high": REAL,
+                "p": REAL, "varies": TEXT, "independent": TEXT},
+}  # fmt: skip
+
+
+def digest(content: Path | NDArray[Any]) -> str:
+    """SHA-256 of a file's bytes or of an array's values, as hexadecimal text."""
+    if isinstance(content, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest()
+    with Path(content).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | NDArray[Any]]) -> dict[str, Any]:
+    """Describe what a result was made from: settings, code and library versions, hashes of the inputs.
+
+    Parameters
+    ----------
+    settings
+        Everything of the configuration, the seed included, that entered the result.
+    inputs
+        Name to file, or to the array itself where a file's bytes carry its date of writing (FIF).
+
+    Returns
+    -------
+    dict
+        JSON-ready, free of times and places, so that equal work gives equal bytes.
+    """
+    packages = ("numpy", "scipy", "mne", "torch", "open_clip_torch", "peft")
+    versions = {name: version(name) for name in packages}
+    return {
+        "settings": dict(settings),
+        "inputs": {name: digest(content) for name, content in inputs.items()},
+        "versions": {"cliphba": __version__, "python": platform.python_version(), **versions},
+    }
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _write_table(table: pa.Table, path: Path, metadata: Mapping[str, Any]) -> None:
+    encoded = json.dumps(metadata, sort_keys=True).encode()
+    table = table.replace_schema_metadata({METADATA_KEY: encoded})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_atomically(Path(path), sink.getvalue().to_pybytes())
+
+
+def _read_table(path: Path, kind: str) -> tuple[pa.Table, dict[str, Any]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"{path} is not a readable Parquet table ({error}): remove it and run again") from error
+    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    if metadata.get("kind") != kind:
+        raise ValueError(f"{path} is a table of kind {metadata.get('kind')!r}, but {kind!r} is needed here")
+    return table, metadata
+
+
+def write(frame: pd.DataFrame, path: Path | str, kind: str, **metadata: Any) -> None:
+    """Write a tidy table.
+
+    Parameters
+    ----------
+    frame
+        The rows; must have exactly the columns of the kind.
+    path
+        Where to; parent folders are made.
+    kind
+        A key of `COLUMNS`.
+    **metadata
+        JSON-ready values kept in the file, usually from `provenance`.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, superfluous or of another type.
+    """
+    columns = COLUMNS[kind]
+    if set(frame.columns) != set(columns):
+        raise ValueError(f"{path}: a {kind} table has the columns {list(columns)}, not {list(frame.columns)}")
+    try:
+        table = pa.Table.from_pandas(frame[list(columns)], schema=pa.schema(columns), preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"{path}: a column of this {kind} table has the wrong type: {error}") from error
+    _write_table(table, Path(path), {"kind": kind, **metadata})
+
+
+def read(path: Path | str, kind: str) -> pd.DataFrame:
+    """Read a tidy table of the kind asked for; its metadata are in ``frame.attrs``.
+
+    Raises
+    ------
+    ValueError
+        If the file is no Parquet table, of another kind, or lacks a column.
+    """
+    table, metadata = _read_table(Path(path), kind)
+    missing = set(COLUMNS[kind]) - set(table.column_names)
+    if missing:
+        raise ValueError(f"{path} lacks the columns {sorted(missing)} of a {kind} table: write it again")
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs = metadata
+    return frame
+
+
+@dataclass(frozen=True)
+class RDMs:
+    """Dissimilarities of the same stimuli over time.
+
+    Attributes
+    ----------
+    times_ms
+        (times,); a model without time course has one entry, not-a-number.
+    values
+        (times, pairs) float32, pairs in upper-triangle order of `stimuli`; not-a-number where undefined.
+    stimuli
+        Identifiers in order.
+    metadata
+        Measure, participant, half of the data, provenance.
+    """
+
+    times_ms: NDArray[np.float64]
+    values: NDArray[np.float32]
+    stimuli: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, stimuli: Sequence[str]) -> RDMs:
+        """Restrict to some stimuli, in the order given.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not among those measured.
+        """
+        position = {stimulus: index for index, stimulus in enumerate(self.stimuli)}
+        missing = [stimulus for stimulus in stimuli if stimulus not in position]
+        if missing:
+            raise ValueError(f"the RDM has no stimulus {missing[0]!r} ({len(missing)} of {len(stimuli)} missing)")
+        chosen = np.array([position[stimulus] for stimulus in stimuli], dtype=np.intp)
+        return replace(self, values=rdm.select(self.values, chosen), stimuli=tuple(stimuli))
+
+    def to_tidy(self) -> pd.DataFrame:
+        """One row for each time and pair: time_ms, first, second, value."""
+        rows, columns = rdm.pair_indices(len(self.stimuli))
+        names = np.array(self.stimuli)
+        times = len(self.times_ms)
+        return pd.DataFrame(
+            {
+                "time_ms": np.repeat(self.times_ms, len(rows)),
+                "first": np.tile(names[rows], times),
+                "second": np.tile(names[columns], times),
+                "value": self.values.ravel(),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a model gives for a set of images.
+
+    Attributes
+    ----------
+    times_ms
+        (times,); a static model has one entry, not-a-number.
+    values
+        (times, stimuli, dimensions) float32; not-a-number at times where the model is undefined.
+    stimuli
+        Identifiers in order.
+    metadata
+        Model, image set, provenance.
+    """
+
+    times_ms: NDArray[np.float64]
+    values: NDArray[np.float32]
+    stimuli: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def rdms(self, stimuli: Sequence[str]) -> RDMs:
+        """RDMs (1 - Pearson over dimensions) of some of the stimuli, in the order given."""
+        position = {stimulus: index for index, stimulus in enumerate(self.stimuli)}
+        chosen = [position[stimulus] for stimulus in stimuli]
+        distances = rdm.correlation_distance(self.values[:, chosen].astype(np.float64))
+        return RDMs(self.times_ms, distances.astype(np.float32), tuple(stimuli), self.metadata)
+
+
+def _fixed_lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[-1])
+
+
+def write_rdms(rdms: RDMs, path: Path | str, **metadata: Any) -> None:
+    """Write RDMs: a row is a time point, its dissimilarities one fixed-size list."""
+    table = pa.table(
+        {"time_ms": pa.array(rdms.times_ms), "dissimilarity": _fixed_lists(rdms.values.astype(np.float32))}
+    )
+    described = {"kind": "rdm", "stimuli": list(rdms.stimuli), **rdms.metadata, **metadata}
+    _write_table(table, Path(path), described)
+
+
+def read_rdms(path: Path | str) -> RDMs:
+    """Read RDMs written by `write_rdms`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not an RDM table or its stimuli and its values do not belong together.
+    """
+    table, metadata = _read_table(Path(path), "rdm")
+    stimuli = tuple(metadata["stimuli"])
+    lists = table["dissimilarity"].combine_chunks()
+    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, lists.type.list_size)
+    if rdm.stimulus_count(values.shape[1]) != len(stimuli):
+        raise ValueError(f"{path} names {len(stimuli)} stimuli but holds {values.shape[1]} pairs: write it again")
+    return RDMs(table["time_ms"].to_numpy(), values, stimuli, metadata)
+
+
+def write_embedding(embedding: Embedding, path: Path | str, **metadata: Any) -> None:
+    """Write an embedding: a row is a stimulus at a time, its dimensions one fixed-size list."""
+    times, stimuli, _ = embedding.values.shape
+    table = pa.table(
+        {
+            "time_ms": pa.array(np.repeat(embedding.times_ms, stimuli)),
+            "stimulus": pa.array(list(embedding.stimuli) * times),
+            "value": _fixed_lists(embedding.values.astype(np.float32)),
+        }
+    )
+    described = {"kind": "embedding", "stimuli": list(embedding.stimuli), **embedding.metadata, **metadata}
+    _write_table(table, Path(path), described)
+
+
+def read_embedding(path: Path | str) -> Embedding:
+    """Read an embedding written by `write_embedding`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not an embedding table.
+    """
+    table, metadata = _read_table(Path(path), "embedding")
+    stimuli = tuple(metadata["stimuli"])
+    lists = table["value"].combine_chunks()
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    values = values.reshape(-1, len(stimuli), lists.type.list_size)
+    return Embedding(table["time_ms"].to_numpy()[:: len(stimuli)], values, stimuli, metadata)
