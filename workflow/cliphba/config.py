@@ -131,7 +131,7 @@ class Adapter(Section):
     """DoRA on the attention output projections."""
 
     rank: Count = Field(32, description="Rank of the update.")
-    alpha: Positive = Field(16, description="The update is scaled by alpha / rank.")
+    alpha: Count = Field(16, description="The update is scaled by alpha / rank.")
     magnitude: bool = Field(True, description="Whether the length of each row of the weights is trained, too.")
 
 
@@ -167,8 +167,10 @@ class DynamicTraining(Section):
     adapter_learning_rate: Positive = Field(3e-5, description="Learning rate of the adapters.")
     weight_decay: NotNegative = Field(0.01, description="Weight decay of AdamW.")
     batch_size: Annotated[int, Field(ge=4)] = Field(50, description="Images in a batch of stage 2.")
-    stage_1_epochs: Count = Field(200, description="Epochs of stage 1 at most.")
-    stage_1_patience: Count = Field(5, description="Epochs without improvement before stage 1 stops.")
+    stage_1_epochs: Count = Field(
+        500, description="Epochs of stage 1 at most; each is one step over all pairs of training images at once."
+    )
+    stage_1_patience: Count = Field(20, description="Epochs without improvement before stage 1 stops.")
     stage_2_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs of stage 2 at most.")
     stage_2_patience: Count = Field(5, description="Epochs without improvement before stage 2 stops.")
 
@@ -178,8 +180,6 @@ def _individual_training() -> DynamicTraining:
         adapter=Adapter(rank=6, magnitude=False),
         loss=LossWeights(pattern=1, magnitude=0.15, generalisation=0.1),
         batch_size=40,
-        stage_1_epochs=10,
-        stage_1_patience=10,
         stage_2_epochs=40,
         stage_2_patience=10,
     )

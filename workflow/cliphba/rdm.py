@@ -67,12 +67,14 @@ def to_triangle(square: Array) -> Array:
 def standardise(values: Array) -> Array:
     """Centre and scale to unit length along the last axis; a constant row becomes zero. NumPy and torch."""
     centred = values - values.mean(-1)[..., None]
-    return centred / ((centred * centred).sum(-1)[..., None] + TINY) ** 0.5
+    unit: Array = centred / ((centred * centred).sum(-1)[..., None] + TINY) ** 0.5
+    return unit
 
 
 def pearson(first: Array, second: Array) -> Array:
     """Pearson correlation along the last axis, leading axes broadcast. NumPy and torch."""
-    return (standardise(first) * standardise(second)).sum(-1)
+    correlation: Array = (standardise(first) * standardise(second)).sum(-1)
+    return correlation
 
 
 def correlation_matrix(rows: Array) -> Array:

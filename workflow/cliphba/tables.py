@@ -161,7 +161,7 @@ def read(path: Path | str, kind: str) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path} lacks the columns {sorted(missing)} of a {kind} table: write it again")
     frame: pd.DataFrame = table.to_pandas()
-    frame.attrs = metadata
+    frame.attrs.update(metadata)
     return frame
 
 

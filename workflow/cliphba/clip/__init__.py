@@ -1,0 +1,1 @@
+"""The CLIP under everything: backbone, adapters, and the pre-training of the demo's own."""

@@ -1,0 +1,1 @@
+"""How well models agree with people, with intervals and tests."""

@@ -1,0 +1,1 @@
+"""Heads, checkpoints, and finished models that embed images."""

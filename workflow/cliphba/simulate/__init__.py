@@ -1,0 +1,1 @@
+"""The simulated study: pictures, captions, judgements and raw MEG, with a known ground truth."""

@@ -75,24 +75,24 @@ def _pixel_grid(size_pixels: int) -> tuple[Array, Array]:
 
 def _background(value: Mapping[str, float], *, size_pixels: int, generator: np.random.Generator) -> Array:
     """Grey clouds whose mean is the background's luminance and whose spread is its contrast."""
-    luminance = 0.25 + 0.5 * value["background luminance"]
+    luminance = 0.3 + 0.4 * value["background luminance"]
     clouds = gaussian_filter(
         generator.standard_normal((size_pixels, size_pixels)).astype(np.float32),
         size_pixels / 24,
         mode="wrap",
         truncate=2.0,
     )
-    grey = luminance + 0.10 * value["background contrast"] * clouds / clouds.std()
+    grey = luminance + 0.08 * value["background contrast"] * clouds / clouds.std()
     return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
 
 
 def _object_coordinates(value: Mapping[str, float], *, size_pixels: int) -> tuple[Array, Array, float]:
     """Coordinates in which the object is upright, centred and about one unit in radius, and a pixel's width."""
     x, y = _pixel_grid(size_pixels)
-    radius = 0.45 + 0.30 * value["size"]
-    angle = np.pi * (value["orientation"] - 0.5)
-    x = (x - 0.25 * (2 * value["horizontal position"] - 1)) / radius
-    y = (y - 0.25 * (2 * value["vertical position"] - 1)) / radius
+    radius = 0.50 + 0.25 * value["size"]
+    angle = np.pi / 2 * (value["orientation"] - 0.5)
+    x = (x - 0.15 * (2 * value["horizontal position"] - 1)) / radius
+    y = (y - 0.15 * (2 * value["vertical position"] - 1)) / radius
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return cosine * x + sine * y, cosine * y - sine * x, 2 / size_pixels / radius
 
@@ -120,7 +120,7 @@ def _coverage(distance: Array, *, pixel: float, fluffy: float, generator: np.ran
     """Share of each pixel that the object covers; fluff frays the outline."""
     fluff = generator.standard_normal(distance.shape).astype(np.float32)
     frayed = distance + 0.14 * fluffy * fluff
-    return np.clip(0.5 - frayed / (pixel + 0.30 * fluffy), 0.0, 1.0)
+    return np.asarray(np.clip(0.5 - frayed / (pixel + 0.30 * fluffy), 0.0, 1.0))
 
 
 def _paint(
@@ -189,4 +189,4 @@ def _mix(amounts: Mapping[str, float]) -> Array:
 
 def _step(values: Array, *, width: float) -> Array:
     """Rise from 0 to 1 over ``width`` around zero: an edge without jagged steps."""
-    return np.clip(values / width + 0.5, 0.0, 1.0)
+    return np.asarray(np.clip(values / width + 0.5, 0.0, 1.0))

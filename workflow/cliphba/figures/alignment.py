@@ -1,0 +1,77 @@
+"""Figure: how models follow the brain's representation of images over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cliphba.figures import style
+
+MODELS = ("clip", "behavior", "group")
+
+
+@style.applied
+def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, stimuli: int, note: str | None = None) -> Figure:
+    """Show the alignment of CLIP, the behaviour model and the group model over time, with the noise ceiling.
+
+    Parameters
+    ----------
+    alignment
+        Table of kind ``alignment``.
+    ceiling
+        Table of kind ``ceiling``.
+    stimuli
+        Number of images.
+    note
+        Shown at the lower edge.
+
+    Returns
+    -------
+    Figure
+        Lines are means over participants, shades their 95 % intervals, the grey band the noise ceiling.
+    """
+    figure = style.new_figure(130, 80, note=note)
+    axes = figure.subplots()
+    axes.fill_between(
+        ceiling["time_ms"], ceiling["lower"], ceiling["upper"], color=style.CEILING, linewidth=0, zorder=0.2
+    )
+    means = alignment[alignment["participant"].isna()]
+    for model in MODELS:
+        _curve(axes, means[means["model"] == model].sort_values("time_ms"), style.COLOURS[model])
+    style.reference_line(axes, 0)
+    style.time_axis(axes, ceiling["time_ms"].to_numpy())
+    participants = alignment["participant"].nunique()
+    axes.set_ylabel("Alignment with held-out MEG (Spearman ρ)")
+    axes.set_title(f"{participants} participants, {stimuli} held-out images; mean and 95 % interval", loc="left")
+    _name_lines(axes, means)
+    _name_ceiling(axes, ceiling)
+    return figure
+
+
+def _curve(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
+    axes.fill_between(curve["time_ms"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(curve["time_ms"], curve["rho"], color=colour)
+
+
+def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
+    """Write each model's name at the right end of its line, where no legend has to be looked up."""
+    last = means[means["time_ms"] == means["time_ms"].max()].set_index("model")["rho"]
+    low, high = axes.get_ylim()
+    heights = style.spread(last.loc[list(MODELS)].to_numpy(), 0.055 * (high - low))
+    for model, height in zip(MODELS, heights, strict=True):
+        axes.annotate(
+            style.LABELS[model], (1.01, height), xycoords=axes.get_yaxis_transform(), va="center",
+            color=style.COLOURS[model], annotation_clip=False,
+        )  # fmt: skip
+
+
+def _name_ceiling(axes: Axes, ceiling: pd.DataFrame) -> None:
+    peak = ceiling.loc[ceiling["upper"].idxmax()]
+    axes.annotate(
+        "noise ceiling", (peak["time_ms"], peak["upper"]), xytext=(6, 0), textcoords="offset points",
+        color=style.REFERENCE, fontsize=7, va="bottom",
+    )  # fmt: skip
+    axes.set_ylim(top=max(axes.get_ylim()[1], 1.08 * peak["upper"]), bottom=min(axes.get_ylim()[0], -0.02))
+    axes.set_yticks(np.asarray([tick for tick in axes.get_yticks() if tick <= 1]))

@@ -1,0 +1,73 @@
+"""Figure: whose brain does a personal model fit best?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from cliphba.figures import style
+
+ROWS = {"personal": "Model of", "model-free": "MEG in the training half of"}
+
+
+@style.applied
+def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | None = None) -> Figure:
+    """Show the double-centred alignment of everyone's model with everyone's held-out MEG, and its model-free twin.
+
+    Parameters
+    ----------
+    identification
+        Table of kind ``identification``.
+    summary
+        Table of kind ``summary``, for accuracies and p.
+    note
+        Shown at the lower edge.
+
+    Returns
+    -------
+    Figure
+        Own cells are outlined, the greatest cell of each row has a dot: a dot in an outline is a person identified.
+    """
+    figure = style.new_figure(180, 92, note=note)
+    for axes, source in zip(figure.subplots(1, len(ROWS)), ROWS, strict=True):
+        cells = identification[identification["source"] == source]
+        matrix = cells.pivot(index="model", columns="participant", values="centred")
+        largest = np.abs(matrix.to_numpy()).max()
+        image = axes.imshow(matrix, cmap="PuOr_r", vmin=-largest, vmax=largest)
+        _mark(axes, matrix)
+        _name(axes, matrix, source)
+        axes.set_title(_title(source, summary))
+        figure.colorbar(image, ax=axes, label="Alignment, double-centred (ρ)", shrink=0.7)
+    return figure
+
+
+def _mark(axes: Axes, matrix: pd.DataFrame) -> None:
+    participants = range(len(matrix))
+    for own in participants:
+        axes.add_patch(
+            Rectangle((own - 0.5, own - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2, zorder=3)
+        )
+    best = matrix.to_numpy().argmax(axis=1)
+    axes.plot(best, participants, "o", markersize=5, color="white", markeredgecolor="black", markeredgewidth=0.8)
+
+
+def _name(axes: Axes, matrix: pd.DataFrame, source: str) -> None:
+    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(matrix)), matrix.index)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("Held-out MEG of")
+    axes.set_ylabel(ROWS[source])
+
+
+def _title(source: str, summary: pd.DataFrame) -> str:
+    rows = summary[summary["model"] == source].set_index("metric")
+    accuracy, margin = rows.loc["identification_accuracy"], rows.loc["identification_margin"]
+    return (
+        f"{style.LABELS[source]}\n"
+        f"accuracy {accuracy['value']:.2f}, {style.probability(accuracy['p'])}; "
+        f"margin {margin['value']:.3f}, {style.probability(margin['p'])}"
+    )

@@ -1,0 +1,47 @@
+"""Figure: which layers of the backbone speak at which time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cliphba.figures import style
+
+
+@style.applied
+def draw(reweighting: pd.DataFrame, *, note: str | None = None) -> Figure:
+    """Show the weights of the vision blocks over time, a panel a model.
+
+    Parameters
+    ----------
+    reweighting
+        Table of kind ``reweighting``; models are shown in the order they come in.
+    note
+        Shown at the lower edge.
+
+    Returns
+    -------
+    Figure
+        Heat maps block x time on a common scale; the weights of one time sum to one.
+    """
+    models = list(reweighting["model"].unique())
+    figure = style.new_figure(30 + 75 * len(models), 70, note=note)
+    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    largest = reweighting["weight"].max()
+    for axes, model in zip(panels, models, strict=True):
+        weights = reweighting[reweighting["model"] == model].pivot(index="block", columns="time_ms", values="weight")
+        image = axes.pcolormesh(
+            weights.columns, weights.index, weights, cmap="viridis", vmin=0, vmax=largest, rasterized=True
+        )
+        axes.set_yticks(_few(weights.index.to_numpy()))
+        axes.set_title(style.LABELS.get(model, model))
+        style.time_axis(axes, weights.columns.to_numpy())
+    panels[0].set_ylabel("Vision block (input to output)")
+    figure.colorbar(image, ax=panels, label="Weight (sums to 1 over blocks)")
+    return figure
+
+
+def _few(blocks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Thin out tick labels to at most a dozen."""
+    return blocks[:: int(np.ceil(len(blocks) / 12))]

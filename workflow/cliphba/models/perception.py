@@ -1,0 +1,97 @@
+"""A finished model: images in, embeddings and RDMs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from cliphba.clip.backbone import Backbone
+from cliphba.models.heads import DynamicHead, behavior_embedding, block_similarity
+from cliphba.tables import Embedding, RDMs
+
+# Images that pass the vision tower at once: a few hundred megabytes of activations with ViT-L/14.
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class PerceptionModel:
+    """A model of perception: plain CLIP, Behavior (static), or MEG (dynamic).
+
+    Attributes
+    ----------
+    backbone
+        With all adapters folded in.
+    dimensions
+        Names of the embedding's dimensions; none for plain CLIP.
+    text_features
+        (dimensions, shared dimensions) features of the prompts; None for plain CLIP.
+    head
+        Of a dynamic model.
+    metadata
+        What is known of the model: participants, grid, scores, provenance.
+    """
+
+    backbone: Backbone
+    dimensions: tuple[str, ...] = ()
+    text_features: Tensor | None = None
+    head: DynamicHead | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def times_ms(self) -> NDArray[np.float64]:
+        """Times of the embedding in ms after picture onset; one not-a-number for a static model."""
+        if self.head is None:
+            return np.array([np.nan])
+        times: NDArray[np.float64] = self.head.curves.times_ms.cpu().numpy().astype(np.float64)
+        return times
+
+    @torch.no_grad()
+    def embed(self, images: Sequence[Path | str], stimuli: Sequence[str] | None = None) -> Embedding:
+        """Embed images.
+
+        Parameters
+        ----------
+        images
+            Files that Pillow can read.
+        stimuli
+            Their identifiers; file names without ending by default.
+
+        Returns
+        -------
+        Embedding
+            (times, images, dimensions); for plain CLIP the image feature. An image's embedding does not depend
+            on what other images are embedded with it.
+        """
+        names = tuple(stimuli) if stimuli is not None else tuple(Path(image).stem for image in images)
+        batches = [self._embed_batch(batch) for batch in self._batches(images)]
+        values = torch.cat(batches, dim=1).float().cpu().numpy()
+        return Embedding(self.times_ms, values, names, {"dimensions": list(self.dimensions)})
+
+    def rdms(self, images: Sequence[Path | str]) -> RDMs:
+        """RDMs of images (1 - Pearson over dimensions), one for each time of a dynamic model."""
+        embedding = self.embed(images)
+        return embedding.rdms(embedding.stimuli)
+
+    def _batches(self, images: Sequence[Path | str]) -> Iterator[Tensor]:
+        starts = range(0, len(images), BATCH)
+        for start in tqdm(starts, desc="embedding", unit="batch", disable=None):
+            yield self.backbone.read_images([Path(image) for image in images[start : start + BATCH]])
+
+    def _embed_batch(self, images: Tensor) -> Tensor:
+        """Embed decoded images: (times, images, dimensions)."""
+        if self.text_features is None:
+            return self.backbone.image_features(images)[None]
+        if self.head is None:
+            features = self.backbone.image_features(images)
+            return behavior_embedding(features, self.text_features, self.backbone.scale)[None]
+        blocks = self.backbone.block_features(images)
+        embedding: Tensor = self.head(block_similarity(blocks, self.text_features, self.backbone.scale))
+        return embedding
