@@ -82,20 +82,20 @@ def test_the_outline_is_antialiased() -> None:
 
 def test_low_level_factors_move_scale_and_light_the_scene() -> None:
     rows, columns = np.nonzero(covered(pixels(horizontal_position=1.0, vertical_position=1.0)))
-    assert columns.mean() > 35
-    assert rows.mean() < 29
-    assert covered(pixels(size=1.0)).sum() > 1.7 * covered(pixels(size=0.0)).sum()
+    assert columns.mean() > 33.5
+    assert rows.mean() < 29.5
+    assert covered(pixels(size=1.0)).sum() > 1.6 * covered(pixels(size=0.0)).sum()
     corner = pixels()[:8, :8]
-    assert corner.std() == 0.0
-    assert pixels(background_luminance=1.0)[:8, :8].mean() > corner.mean() + 0.15
-    assert pixels(background_contrast=1.0)[:8, :8].std() > 0.03
+    assert corner.std() == pytest.approx(0.0)
+    assert pixels(background_luminance=1.0)[:8, :8].mean() > corner.mean() + 0.1
+    assert pixels(background_contrast=1.0)[:8, :8].std() > 0.02
 
 
 def test_orientation_turns_the_object_anticlockwise() -> None:
-    for orientation, degrees in ((0.0, -45.0), (0.5, 0.0), (1.0, 45.0)):
+    for orientation, degrees in ((0.0, -22.5), (0.5, 0.0), (1.0, 22.5)):
         rows, columns = np.nonzero(covered(pixels(round=0.0, long=1.0, orientation=orientation)))
         slope = np.polyfit(columns, -rows, deg=1)[0]
-        assert np.degrees(np.arctan(slope)) == pytest.approx(degrees, abs=6.0)
+        assert np.degrees(np.arctan(slope)) == pytest.approx(degrees, abs=3.0)
 
 
 def test_a_missing_factor_is_named() -> None:

@@ -31,7 +31,10 @@ def evaluate(signal):
     """Evaluate a study of five people who differ (`signal` 1), or of noise alone (0)."""
     random = np.random.default_rng(7)
     gains = np.exp(0.8 * random.normal(size=(5, 12)))
-    noise = lambda: random.normal(size=(len(TIMES), 276))  # noqa: E731
+
+    def noise():
+        return random.normal(size=(len(TIMES), 276))
+
     halves = [{p: (response(random, g) if signal else noise()) for p, g in zip(PARTICIPANTS, gains, strict=True)}
               for _ in range(2)]  # fmt: skip
     truth = response(random, np.ones(12))[-1:] if signal else noise()[:1]

@@ -6,6 +6,7 @@ study sets differently stands in its own file; `cliphba.studies` holds the two s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -251,13 +252,19 @@ class Study(Section):
     def _consistent(self) -> Study:
         if len(set(self.participants)) < len(self.participants):
             raise ValueError("participants: every name may stand there once only")
-        nyquist = 500 / self.grid.step_ms
-        if self.preprocessing.low_pass_hz >= nyquist:
+        # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
+        low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
+        if low_pass + max(2, low_pass / 4) > nyquist:
             raise ValueError(
-                f"preprocessing.low_pass_hz: must be below {nyquist:g} Hz, half the rate that grid.step_ms = "
-                f"{self.grid.step_ms:g} leaves"
+                f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
+                f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"
             )
         return self
+
+    def seed_of(self, *purpose: str) -> int:
+        """Derive the seed of a step from the study's: different for every purpose, the same in every run."""
+        text = "/".join([str(self.seed), *purpose])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
 
     @property
     def sessions(self) -> list[str]:

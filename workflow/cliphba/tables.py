@@ -37,9 +37,10 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "dimensions": {"dimension": TEXT, "label": TEXT, "prompt": TEXT},
     "behavior_embedding": {"stimulus": TEXT, "dimension": TEXT, "value": REAL},
     "triplets": {"first": TEXT, "second": TEXT, "odd": TEXT, "participant": TEXT},
+    "captioned_pictures": {"path": TEXT, "caption": TEXT, "split": TEXT},
     # the truth behind the simulated study
     "factors": {"stimulus": TEXT, "factor": TEXT, "value": REAL},
-    "truth": {"participant": TEXT, "factor": TEXT, "gain": REAL, "latency_ms": REAL},
+    "truth": {"participant": TEXT, "factor": TEXT, "gain": REAL, "latency_ms": REAL, "anatomy": WHOLE},
     # recordings
     "recordings": {"participant": TEXT, "session": TEXT, "half": TEXT},
     "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE},
@@ -200,6 +201,14 @@ class RDMs:
             raise ValueError(f"the RDM has no stimulus {missing[0]!r} ({len(missing)} of {len(stimuli)} missing)")
         chosen = np.array([position[stimulus] for stimulus in stimuli], dtype=np.intp)
         return replace(self, values=rdm.select(self.values, chosen), stimuli=tuple(stimuli))
+
+    def at(self, times_ms: NDArray[np.float64]) -> RDMs:
+        """Lay RDMs on a grid of times, not-a-number where they are undefined; static ones stay as they are."""
+        if np.isnan(self.times_ms).all():
+            return self
+        values = np.full((len(times_ms), self.values.shape[1]), np.nan, dtype=np.float32)
+        values[np.searchsorted(times_ms, self.times_ms)] = self.values
+        return replace(self, times_ms=times_ms, values=values)
 
     def to_tidy(self) -> pd.DataFrame:
         """One row for each time and pair: time_ms, first, second, value."""

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import open_clip
 import torch
 from torch import Tensor
@@ -24,9 +25,11 @@ def pretrain_clip(
 ) -> open_clip.CLIP:
     """Train a CLIP from random weights to tell which caption belongs to which picture.
 
-    Symmetric contrastive cross entropy, AdamW with a linear warm-up and a cosine decay, logit scale
-    clamped at 100 (Radford et al. 2021, "Learning transferable visual models from natural language
-    supervision", section 2). The same arguments give the same weights on the same kind of machine.
+    Symmetric contrastive cross entropy, AdamW with a warm-up and a cosine decay (Radford et al. 2021,
+    "Learning transferable visual models from natural language supervision", section 2). The logit scale
+    is not learnt but raised to 100, where OpenAI's ends and to which it is clamped: a small model seen
+    few pictures would stop far below, and out of the range of the behaviour model's targets. The same
+    arguments give the same weights on the same kind of machine.
 
     Parameters
     ----------
@@ -65,15 +68,16 @@ def pretrain_clip(
     loss = open_clip.ClipLoss()
     steps_per_epoch = len(images) // batch_size
     optimizer, schedule = _optimizer(model, learning_rate=learning_rate, steps=epochs * steps_per_epoch)
+    logit_scales = iter(_rising(model.logit_scale.item(), steps=epochs * steps_per_epoch))
+    model.logit_scale.requires_grad_(False)
     for _ in trange(epochs, desc="pre-training CLIP", unit="epoch"):
         order = torch.randperm(len(images))[: steps_per_epoch * batch_size]
-        for batch in order.split(batch_size):
+        for batch in order.view(steps_per_epoch, batch_size):
+            model.logit_scale.data.fill_(next(logit_scales))
             optimizer.zero_grad()
             loss(*model(images[batch], tokens[batch])).backward()
             optimizer.step()
             schedule.step()
-            with torch.no_grad():
-                model.logit_scale.clamp_(max=LARGEST_LOGIT_SCALE)
     return model.eval()
 
 
@@ -111,19 +115,20 @@ def _check(images: Tensor, tokens: Tensor, *, batch_size: int) -> None:
         raise ValueError(f"batch_size: {batch_size} exceeds the {len(images)} pictures; lower it")
 
 
+def _rising(start: float, *, steps: int) -> list[float]:
+    """Logit scale of each step: up to its limit over four fifths of the training, then level."""
+    return np.interp(np.arange(1, steps + 1), [0, 0.8 * steps], [start, LARGEST_LOGIT_SCALE]).tolist()
+
+
 def _optimizer(
     model: open_clip.CLIP, *, learning_rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW as CLIP was trained with, one tenth of the steps for the warm-up."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    scalars_and_vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
+    """AdamW as CLIP was trained with; a tenth of the steps warm up."""
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.2}, {"params": scalars_and_vectors, "weight_decay": 0.0}],
-        lr=learning_rate,
-        betas=(0.9, 0.98),
-        eps=1e-6,
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1, fused=True
     )
+    # One step more than is taken: the scheduler looks one step ahead.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=max(steps, 10) + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, max_lr=learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
     )
     return optimizer, schedule

@@ -44,6 +44,10 @@ class Estimate:
         """Apply a function that works on the trailing axes and leaves leading ones alone."""
         return Estimate(function(self.value), function(self.resampled))
 
+    def __getitem__(self, index: int) -> Estimate:
+        """One item along the first axis of the value, such as one participant."""
+        return Estimate(self.value[index], self.resampled[:, index])
+
     def __sub__(self, other: Estimate) -> Estimate:
         """Paired difference."""
         return Estimate(self.value - other.value, self.resampled - other.resampled)
@@ -61,7 +65,9 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[Reals, Reals]:
         """Lower and upper end of the percentile interval (Efron & Tibshirani 1993, chapter 13), shaped as `value`."""
-        low, high = np.quantile(self.resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        ends = [(1 - level) / 2, (1 + level) / 2]
+        # only values that occurred: an accuracy of 0.97 among six participants would puzzle
+        low, high = np.quantile(self.resampled, ends, axis=0, method="inverted_cdf")
         return low, high
 
 

@@ -92,8 +92,10 @@ def _alignment(evaluation: Evaluation, independent: str) -> list[Row]:
     before = models.times_ms <= 0
     baselines = {name: models.mean(name).map(lambda rho: rho[..., before].mean(-1)) for name in ("clip", "behavior")}
     metrics = {"alignment_auc": areas, "alignment_auc_difference": gains, "baseline_rho": baselines}
+    # a ceiling predicts participants from participants: from others, or from all, each one itself included
+    exceptions = {LOWER: "participants", UPPER: "nothing"}
     return [
-        _row(metric, model, estimate, varies=JOINTLY, independent=independent)
+        _row(metric, model, estimate, varies=JOINTLY, independent=exceptions.get(model, independent))
         for metric, estimates in metrics.items()
         for model, estimate in estimates.items()
     ]
@@ -103,8 +105,7 @@ def _own(models: Alignments, independent: str) -> list[Row]:
     own, group = models.own().map(models.area), models.rho["group"].map(models.area)
     rows: list[Row] = []
     for index, name in enumerate(models.participants):
-        one = Estimate(own.value[index], own.resampled[:, index])
-        row = _row("own_alignment_auc", name, one, varies=STIMULI, independent=independent)
+        row = _row("own_alignment_auc", name, own[index], varies=STIMULI, independent=independent)
         rows.append(row | {"participant": name})
     gain = (own - group).mean_over_participants(models.draws)
     return [*rows, _row("own_alignment_gain", "personal - group", gain, varies=JOINTLY, independent=independent)]

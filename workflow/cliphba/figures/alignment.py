@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -57,9 +56,9 @@ def _curve(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
 
 def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
     """Write each model's name at the right end of its line, where no legend has to be looked up."""
-    last = means[means["time_ms"] == means["time_ms"].max()].set_index("model")["rho"]
+    last = means[means["time_ms"] == means["time_ms"].max()].set_index("model")["rho"].reindex(list(MODELS))
     low, high = axes.get_ylim()
-    heights = style.spread(last.loc[list(MODELS)].to_numpy(), 0.055 * (high - low))
+    heights = style.spread(last.to_numpy(), 0.055 * (high - low))
     for model, height in zip(MODELS, heights, strict=True):
         axes.annotate(
             style.LABELS[model], (1.01, height), xycoords=axes.get_yaxis_transform(), va="center",
@@ -68,10 +67,8 @@ def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _name_ceiling(axes: Axes, ceiling: pd.DataFrame) -> None:
-    peak = ceiling.loc[ceiling["upper"].idxmax()]
+    peak = ceiling.iloc[int(ceiling["upper"].argmax())]
     axes.annotate(
         "noise ceiling", (peak["time_ms"], peak["upper"]), xytext=(6, 0), textcoords="offset points",
-        color=style.REFERENCE, fontsize=7, va="bottom",
+        color=style.COLOURS["model-free"], fontsize=7, va="bottom",
     )  # fmt: skip
-    axes.set_ylim(top=max(axes.get_ylim()[1], 1.08 * peak["upper"]), bottom=min(axes.get_ylim()[0], -0.02))
-    axes.set_yticks(np.asarray([tick for tick in axes.get_yticks() if tick <= 1]))

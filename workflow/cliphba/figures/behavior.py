@@ -33,7 +33,7 @@ def draw(rdms: pd.DataFrame, summary: pd.DataFrame, *, note: str | None = None) 
     Figure
         Dissimilarities as percentiles, the images ordered by clustering the human RDM.
     """
-    figure = style.new_figure(180, 72, note=note)
+    figure = style.new_figure(180, 64, note=note)
     panels = figure.subplots(1, len(SOURCES))
     triangles = {source: _percentiles(rdms, source) for source in SOURCES}
     order = leaves_list(linkage(triangles["human"], method="average", optimal_ordering=True))
@@ -45,7 +45,7 @@ def draw(rdms: pd.DataFrame, summary: pd.DataFrame, *, note: str | None = None) 
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     panels[0].set_ylabel(f"{len(order)} held-out images")
-    figure.supxlabel("Images ordered by clustering the human RDM", fontsize=7)
+    panels[1].set_xlabel("Images ordered by clustering the human RDM")
     figure.colorbar(image, ax=panels, label="Dissimilarity (percentile)", shrink=0.8, ticks=[0, 50, 100])
     return figure
 

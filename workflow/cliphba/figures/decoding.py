@@ -1,4 +1,4 @@
-"""Figure: is there information about the images in the recordings, and when?"""
+"""Figure: how much information there is about the images in the recordings, and when."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draw(decoding: pd.DataFrame, *, note: str | None = None) -> Figure:
     figure = style.new_figure(100, 70, note=note)
     axes = figure.subplots()
     each = 100 * decoding.pivot_table(index="time_ms", columns="participant", values="accuracy", aggfunc="mean")
-    axes.plot(each.index, each, color=style.REFERENCE, linewidth=0.7)
+    axes.plot(each.index, each, color=style.FAINT, linewidth=0.7)
     axes.plot(each.index, each.mean(axis=1), color="black", linewidth=2)
     style.reference_line(axes, 50)
     style.time_axis(axes, each.index.to_numpy())

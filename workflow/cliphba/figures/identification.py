@@ -1,4 +1,4 @@
-"""Figure: whose brain does a personal model fit best?"""
+"""Figure: whose brain a personal model fits best."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
     Figure
         Own cells are outlined, the greatest cell of each row has a dot: a dot in an outline is a person identified.
     """
-    figure = style.new_figure(180, 92, note=note)
+    figure = style.new_figure(180, 90, note=note)
     for axes, source in zip(figure.subplots(1, len(ROWS)), ROWS, strict=True):
         cells = identification[identification["source"] == source]
         matrix = cells.pivot(index="model", columns="participant", values="centred")
@@ -39,17 +39,17 @@ def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
         image = axes.imshow(matrix, cmap="PuOr_r", vmin=-largest, vmax=largest)
         _mark(axes, matrix)
         _name(axes, matrix, source)
-        axes.set_title(_title(source, summary))
+        axes.set_title(_title(source, matrix, summary))
         figure.colorbar(image, ax=axes, label="Alignment, double-centred (ρ)", shrink=0.7)
+    figure.supxlabel("Outlined: own participant. Dot: greatest of its row.", fontsize=7)
     return figure
 
 
 def _mark(axes: Axes, matrix: pd.DataFrame) -> None:
     participants = range(len(matrix))
     for own in participants:
-        axes.add_patch(
-            Rectangle((own - 0.5, own - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2, zorder=3)
-        )
+        outline = Rectangle((own - 0.5, own - 0.5), 1, 1, fill=False, linewidth=1.2, zorder=3, clip_on=False)
+        axes.add_patch(outline)
     best = matrix.to_numpy().argmax(axis=1)
     axes.plot(best, participants, "o", markersize=5, color="white", markeredgecolor="black", markeredgewidth=0.8)
 
@@ -63,11 +63,9 @@ def _name(axes: Axes, matrix: pd.DataFrame, source: str) -> None:
     axes.set_ylabel(ROWS[source])
 
 
-def _title(source: str, summary: pd.DataFrame) -> str:
-    rows = summary[summary["model"] == source].set_index("metric")
-    accuracy, margin = rows.loc["identification_accuracy"], rows.loc["identification_margin"]
-    return (
-        f"{style.LABELS[source]}\n"
-        f"accuracy {accuracy['value']:.2f}, {style.probability(accuracy['p'])}; "
-        f"margin {margin['value']:.3f}, {style.probability(margin['p'])}"
-    )
+def _title(source: str, matrix: pd.DataFrame, summary: pd.DataFrame) -> str:
+    rows = summary[summary["model"] == source]
+    found = dict(zip(rows["metric"], rows[["value", "p"]].to_numpy(dtype=np.float64), strict=True))
+    (accuracy, accuracy_p), (margin, margin_p) = found["identification_accuracy"], found["identification_margin"]
+    identified = f"{round(accuracy * len(matrix))} of {len(matrix)} identified, {style.probability(accuracy_p)}"
+    return f"{style.LABELS[source]}\n{identified}\nmargin {margin:.3f}, {style.probability(margin_p)}"

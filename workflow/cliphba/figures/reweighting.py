@@ -37,6 +37,7 @@ def draw(reweighting: pd.DataFrame, *, note: str | None = None) -> Figure:
         axes.set_yticks(_few(weights.index.to_numpy()))
         axes.set_title(style.LABELS.get(model, model))
         style.time_axis(axes, weights.columns.to_numpy())
+        axes.autoscale(axis="x", tight=True)
     panels[0].set_ylabel("Vision block (input to output)")
     figure.colorbar(image, ax=panels, label="Weight (sums to 1 over blocks)")
     return figure

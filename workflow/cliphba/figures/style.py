@@ -6,6 +6,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
 MM = 1 / 25.4
@@ -28,7 +29,7 @@ LABELS = {
     "model-free": "Model-free",
     "initial": "Before training",
 }
-CEILING, REFERENCE = "#DCDCDC", "#8C8C8C"
+CEILING, FAINT, REFERENCE = "#DCDCDC", "#A8A8A8", "#8C8C8C"
 
 # "default" first, so that nobody's own matplotlibrc changes a figure
 applied = matplotlib.style.context(
@@ -46,7 +47,6 @@ applied = matplotlib.style.context(
             "lines.linewidth": 1.4,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "figure.constrained_layout.use": True,
             "savefig.dpi": 200,
             "svg.hashsalt": "cliphba",
         },
@@ -56,10 +56,10 @@ applied = matplotlib.style.context(
 
 def new_figure(width_mm: float, height_mm: float, *, note: str | None) -> Figure:
     """Make an empty figure of a size in print, with a note such as "simulated data" at its lower edge."""
-    figure = Figure(figsize=(width_mm * MM, height_mm * MM))
+    strip = 5 / height_mm if note else 0
+    layout = ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip))
+    figure = Figure(figsize=(width_mm * MM, height_mm * MM), layout=layout)
     if note:
-        strip = 5 / height_mm
-        figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
         figure.text(0.99, 0.01, note, ha="right", va="bottom", fontsize=7, style="italic", color=REFERENCE)
     return figure
 

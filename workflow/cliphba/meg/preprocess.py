@@ -82,7 +82,8 @@ def preprocess(
     band_hz : (float, float)
         Pass band of the filter.
     notch_hz : float or None
-        Frequency of the mains; its harmonics are removed too. None filters none.
+        Frequency of the mains, removed with its harmonics as far as the pass band lets them through. None removes
+        none.
     epoch_ms, baseline_ms : (float, float)
         Span of an epoch, and of the stretch whose mean is subtracted, relative to the onset.
     step_ms : float
@@ -101,12 +102,14 @@ def preprocess(
     Raises
     ------
     ValueError
-        If the pass band reaches too high for the time step, or a needed column or all trials are missing.
+        If the pass band reaches too high for the time step, or if a needed column is missing, onsets repeat, or no trial is left.
     """
     _check(events, band_hz=band_hz, step_ms=step_ms)
     raw = raw.copy().pick(picks, exclude="bads").load_data(verbose="error")
-    if notch_hz is not None:
-        raw.notch_filter(np.arange(notch_hz, raw.info["sfreq"] / 2, notch_hz), verbose="error")
+    # Where the pass band has ended there is nothing left to notch out.
+    mains_hz = [] if notch_hz is None else np.arange(notch_hz, _stop_hz(band_hz), notch_hz)
+    if len(mains_hz):
+        raw.notch_filter(mains_hz, verbose="error")
     raw.filter(*band_hz, verbose="error")
     raw, decimation = _resample(raw, step_ms)
     epochs = mne.Epochs(
@@ -158,13 +161,19 @@ def _check(events: pd.DataFrame, *, band_hz: tuple[float, float], step_ms: float
     """Refuse a table of events without the needed columns, and a band that decimation would fold back."""
     if missing := {"onset", "stimulus"} - set(events.columns):
         raise ValueError(f"the table of events lacks the columns {', '.join(sorted(missing))}.")
-    # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz.
-    stop, nyquist = band_hz[1] + max(2, band_hz[1] / 4), 500 / step_ms
+    if events["onset"].duplicated().any():
+        raise ValueError("the table of events holds trials with the same onset: keep one row a picture.")
+    stop, nyquist = _stop_hz(band_hz), 500 / step_ms
     if stop > nyquist:
         raise ValueError(
             f"band_hz lets frequencies up to {stop:g} Hz pass, but samples every {step_ms:g} ms (step_ms) can only carry "
             f"{nyquist:g} Hz: lower the upper end of band_hz to {min(nyquist - 2, nyquist / 1.25):g} or take a finer step."
         )
+
+
+def _stop_hz(band_hz: tuple[float, float]) -> float:
+    """Frequency at which the low-pass blocks: MNE's falls off over a quarter of its cut-off, at least 2 Hz."""
+    return band_hz[1] + max(2.0, band_hz[1] / 4)
 
 
 def _resample(raw: mne.io.BaseRaw, step_ms: float) -> tuple[mne.io.BaseRaw, int]:

@@ -85,6 +85,12 @@ class Checkpoint:
     dynamic: DynamicState | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def starting_from(self, start: Literal["clip", "behavior", "group"]) -> Checkpoint:
+        """Give what a new training starts from: all of this model, or, from ``clip``, its text tower alone."""
+        if start != "clip":
+            return self
+        return replace(self, adapters=[adapter.text_only() for adapter in self.adapters])
+
     def onto(self, backbone: Backbone) -> Backbone:
         """Fold all adapters into a copy of the backbone.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from cliphba.clip.backbone import Backbone
 from cliphba.models.heads import DynamicHead, behavior_embedding, block_similarity
+from cliphba.progress import track
 from cliphba.tables import Embedding, RDMs
 
 # Images that pass the vision tower at once: a few hundred megabytes of activations with ViT-L/14.
@@ -53,9 +53,8 @@ class PerceptionModel:
         times: NDArray[np.float64] = self.head.curves.times_ms.cpu().numpy().astype(np.float64)
         return times
 
-    @torch.no_grad()
     def embed(self, images: Sequence[Path | str], stimuli: Sequence[str] | None = None) -> Embedding:
-        """Embed images.
+        """Embed image files.
 
         Parameters
         ----------
@@ -70,20 +69,26 @@ class PerceptionModel:
             (times, images, dimensions); for plain CLIP the image feature. An image's embedding does not depend
             on what other images are embedded with it.
         """
-        names = tuple(stimuli) if stimuli is not None else tuple(Path(image).stem for image in images)
-        batches = [self._embed_batch(batch) for batch in self._batches(images)]
-        values = torch.cat(batches, dim=1).float().cpu().numpy()
-        return Embedding(self.times_ms, values, names, {"dimensions": list(self.dimensions)})
+        names = stimuli if stimuli is not None else [Path(image).stem for image in images]
+        decoded = (self.backbone.read_images(part) for part in _parts(images))
+        return self._embed(decoded, names, batches=-(-len(images) // BATCH))
+
+    def embed_decoded(self, images: Tensor, stimuli: Sequence[str]) -> Embedding:
+        """Embed images that were decoded before (images, 3, height, width); see `embed`."""
+        parts = images.split(BATCH)
+        return self._embed(parts, stimuli, batches=len(parts))
 
     def rdms(self, images: Sequence[Path | str]) -> RDMs:
-        """RDMs of images (1 - Pearson over dimensions), one for each time of a dynamic model."""
+        """RDMs of image files (1 - Pearson over dimensions), one for each time of a dynamic model."""
         embedding = self.embed(images)
         return embedding.rdms(embedding.stimuli)
 
-    def _batches(self, images: Sequence[Path | str]) -> Iterator[Tensor]:
-        starts = range(0, len(images), BATCH)
-        for start in tqdm(starts, desc="embedding", unit="batch", disable=None):
-            yield self.backbone.read_images([Path(image) for image in images[start : start + BATCH]])
+    @torch.no_grad()
+    def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:
+        tracked = track(parts, "embedding", unit="batch", total=batches)
+        values = torch.cat([self._embed_batch(part) for part in tracked], dim=1)
+        metadata = {"dimensions": list(self.dimensions)}
+        return Embedding(self.times_ms, values.float().cpu().numpy(), tuple(stimuli), metadata)
 
     def _embed_batch(self, images: Tensor) -> Tensor:
         """Embed decoded images: (times, images, dimensions)."""
@@ -95,3 +100,8 @@ class PerceptionModel:
         blocks = self.backbone.block_features(images)
         embedding: Tensor = self.head(block_similarity(blocks, self.text_features, self.backbone.scale))
         return embedding
+
+
+def _parts(images: Sequence[Path | str]) -> Iterator[list[Path]]:
+    for start in range(0, len(images), BATCH):
+        yield [Path(image) for image in images[start : start + BATCH]]

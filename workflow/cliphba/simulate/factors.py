@@ -144,7 +144,7 @@ def _blend(width: int, *, count: int, generator: np.random.Generator) -> np.ndar
 
 
 def _some(width: int, *, count: int, shares: tuple[float, ...], generator: np.random.Generator) -> np.ndarray:
-    """Give each picture 0, 1, ... of the factors, each number with its share, at strengths of 0.4 to 1."""
+    """Give each picture 0, 1, ... of the factors, each number with its share, at strengths of 0.5 to 1."""
     rank = generator.permuted(np.tile(np.arange(width), (count, 1)), axis=1)
     number = generator.choice(len(shares), p=shares, size=(count, 1))
-    return np.asarray(np.where(rank < number, generator.uniform(0.4, 1.0, size=(count, width)), 0.0))
+    return np.asarray(np.where(rank < number, generator.uniform(0.5, 1.0, size=(count, width)), 0.0))

@@ -38,7 +38,7 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
     size_pixels : int
         Width and height of the picture in pixels.
     seed : int
-        Seed of what no factor fixes: the phases of textures, the number of spikes, the fluff.
+        Seed of what no factor fixes: the clouds of the background, the hairs of the fluff.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
     generator = np.random.default_rng(seed)
     background = _background(value, size_pixels=size_pixels, generator=generator)
     u, v, pixel = _object_coordinates(value, size_pixels=size_pixels)
-    distance = _outline(u, v, value=value, generator=generator)
+    distance = _outline(u, v, value=value)
     coverage = _coverage(distance, pixel=pixel, fluffy=value["fluffy"], generator=generator)
-    surface = _paint(u, v, distance=distance, value=value, generator=generator)
+    surface = _paint(u, v, distance=distance, value=value)
     surface = _make_of_material(surface, u, v, distance=distance, behind=background, value=value, generator=generator)
     picture = background + coverage[..., None] * (surface - background)
     return Image.fromarray(np.uint8(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5))
@@ -75,36 +75,34 @@ def _pixel_grid(size_pixels: int) -> tuple[Array, Array]:
 
 def _background(value: Mapping[str, float], *, size_pixels: int, generator: np.random.Generator) -> Array:
     """Grey clouds whose mean is the background's luminance and whose spread is its contrast."""
-    luminance = 0.3 + 0.4 * value["background luminance"]
+    luminance = 0.5 + 0.3 * value["background luminance"]
     clouds = gaussian_filter(
         generator.standard_normal((size_pixels, size_pixels)).astype(np.float32),
         size_pixels / 24,
         mode="wrap",
         truncate=2.0,
     )
-    grey = luminance + 0.08 * value["background contrast"] * clouds / clouds.std()
+    grey = luminance + 0.05 * value["background contrast"] * clouds / clouds.std()
     return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
 
 
 def _object_coordinates(value: Mapping[str, float], *, size_pixels: int) -> tuple[Array, Array, float]:
     """Coordinates in which the object is upright, centred and about one unit in radius, and a pixel's width."""
     x, y = _pixel_grid(size_pixels)
-    radius = 0.50 + 0.25 * value["size"]
-    angle = np.pi / 2 * (value["orientation"] - 0.5)
-    x = (x - 0.15 * (2 * value["horizontal position"] - 1)) / radius
-    y = (y - 0.15 * (2 * value["vertical position"] - 1)) / radius
+    radius = 0.55 + 0.25 * value["size"]
+    angle = np.pi / 4 * (value["orientation"] - 0.5)
+    x = (x - 0.1 * (2 * value["horizontal position"] - 1)) / radius
+    y = (y - 0.1 * (2 * value["vertical position"] - 1)) / radius
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return cosine * x + sine * y, cosine * y - sine * x, 2 / size_pixels / radius
 
 
-def _outline(u: Array, v: Array, *, value: Mapping[str, float], generator: np.random.Generator) -> Array:
+def _outline(u: Array, v: Array, *, value: Mapping[str, float]) -> Array:
     """Signed distance to the object's outline, negative inside: the blend of the shapes in it."""
-    spikes = generator.integers(6, 10)
-    phase = generator.uniform(-0.4, 0.4)
     radius = np.hypot(u, v)
-    waves = np.abs(np.mod(np.arctan2(v, u) * (spikes / (2 * np.pi)), 1.0) - 0.5) * 2
-    bend = v - 0.5 * np.sin(3.6 * u + phase)
-    slope = np.sqrt(1 + (1.8 * np.cos(3.6 * u + phase)) ** 2)
+    waves = np.abs(np.mod(np.arctan2(v, u) * (8 / (2 * np.pi)), 1.0) - 0.5) * 2
+    bend = v - 0.5 * np.sin(3.6 * u)
+    slope = np.sqrt(1 + (1.8 * np.cos(3.6 * u)) ** 2)
     distances: dict[str, Array] = {
         "round": radius - 0.85,
         "long": np.hypot(np.maximum(np.abs(u) - 1.05, 0.0), v) - 0.2,
@@ -112,7 +110,7 @@ def _outline(u: Array, v: Array, *, value: Mapping[str, float], generator: np.ra
         "box": np.maximum(np.abs(u) - 0.85, np.abs(v) - 0.65),
         "curved": np.maximum(np.abs(bend) / slope - 0.15, np.abs(u) - 1.2),
     }
-    weights = {name: value[name] ** 2 for name in distances if value[name] > 0} or {"round": 1.0}
+    weights = {name: value[name] for name in distances if value[name] > 0} or {"round": 1.0}
     return np.average([distances[name] for name in weights], axis=0, weights=list(weights.values()))
 
 
@@ -123,30 +121,22 @@ def _coverage(distance: Array, *, pixel: float, fluffy: float, generator: np.ran
     return np.asarray(np.clip(0.5 - frayed / (pixel + 0.30 * fluffy), 0.0, 1.0))
 
 
-def _paint(
-    u: Array,
-    v: Array,
-    *,
-    distance: Array,
-    value: Mapping[str, float],
-    generator: np.random.Generator,
-) -> Array:
+def _paint(u: Array, v: Array, *, distance: Array, value: Mapping[str, float]) -> Array:
     """Colour the object and cover it with its textures, in ink that contrasts with the colour."""
     colour = _mix({name: value[name] for name in names_of("colour")})
-    ink = colour * 0.35 if colour.mean() > 0.35 else colour + 0.6 * (1 - colour)
-    a, b = generator.uniform(0, 2 * np.pi, size=2)
+    ink = colour * 0.15 if colour.mean() > 0.25 else colour + 0.7 * (1 - colour)
     pattern = np.zeros_like(u)
     if value["grid"] > 0:
-        lines = np.maximum(np.cos(11 * u + a), np.cos(11 * v + b))
+        lines = np.maximum(np.cos(11 * u), np.cos(11 * v))
         pattern = np.maximum(pattern, value["grid"] * _step(lines - 0.75, width=0.35))
     if value["fine pattern"] > 0:
-        speckle = generator.uniform(size=u.shape).astype(np.float32)
-        pattern = np.maximum(pattern, value["fine pattern"] * _step(speckle - 0.6, width=0.2))
+        dots = np.cos(26 * u) * np.cos(26 * v)
+        pattern = np.maximum(pattern, value["fine pattern"] * _step(dots - 0.1, width=0.4))
     if value["coarse pattern"] > 0:
-        blobs = np.cos(4.5 * (u + v) + a) * np.cos(4.5 * (u - v) + b)
+        blobs = np.cos(4.5 * (u + v)) * np.cos(4.5 * (u - v))
         pattern = np.maximum(pattern, value["coarse pattern"] * _step(blobs - 0.25, width=0.3))
-    shade = 1 - 0.15 * np.clip(1 + distance / 0.25, 0, 1)
-    return np.asarray((colour + pattern[..., None] * (ink - colour)) * shade[..., None])
+    contour = 1 - 0.8 * (1 - value["fluffy"]) * np.exp(-((distance / 0.08) ** 2))
+    return np.asarray((colour + pattern[..., None] * (ink - colour)) * contour[..., None])
 
 
 def _make_of_material(
@@ -160,9 +150,8 @@ def _make_of_material(
     generator: np.random.Generator,
 ) -> Array:
     """Let the painted surface look like metal, glass, fur or wood."""
-    phase = generator.uniform(-0.3, 0.3)
     if value["metallic"] > 0:
-        reflection = 0.5 + 0.5 * np.sin(5.0 * v + 1.5 * u + phase)
+        reflection = 0.5 + 0.5 * np.sin(5.0 * v + 1.5 * u)
         chrome = np.repeat(reflection[..., None], 3, axis=2) ** 2
         surface = surface + 0.65 * value["metallic"] * (chrome - surface)
     if value["transparent"] > 0:
@@ -172,9 +161,9 @@ def _make_of_material(
         surface = surface + value["transparent"] * np.maximum(rim, glint)[..., None] * (1 - surface)
     if value["fluffy"] > 0:
         fur = gaussian_filter(generator.standard_normal(u.shape).astype(np.float32), 0.8, truncate=2.0)
-        surface = surface + 0.25 * value["fluffy"] * fur[..., None]
+        surface = surface + value["fluffy"] * (0.3 * (1 - surface) + 0.25 * fur[..., None])
     if value["wooden"] > 0:
-        rings = 0.75 + 0.25 * np.sin(16 * (v + 0.18 * np.sin(2.2 * u + 4 * phase)))
+        rings = 0.75 + 0.25 * np.sin(16 * (v + 0.18 * np.sin(2.2 * u)))
         wood = np.asarray(BROWN, dtype=np.float32) * (1.25 * rings[..., None])
         surface = surface + 0.7 * value["wooden"] * (wood - surface)
     return surface

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.spatial.transform import Rotation
 
-from cliphba.simulate.factors import FACTORS
+from cliphba.simulate.factors import FACTORS, Kind
 
 Floats = NDArray[np.float64]
 
@@ -38,26 +38,32 @@ HEAD_TURN_SD_DEGREES = 2.0
 TRANSIENT_SD_MS = 25.0
 SUSTAINED_DELAY_MS = 130.0  # objects stay decodable in a second, broader wave 100-200 ms after the first
 SUSTAINED_SD_MS = 70.0
-SUSTAINED_GAIN = 0.5
+SUSTAINED_GAIN = 0.8
+# Pictures are decoded as well around 330 ms as around 120 ms (THINGS-MEG), though fewer factors then respond.
+STRENGTH: dict[Kind, float] = {"low-level": 1.0, "colour": 1.0, "shape": 1.0, "texture": 1.0, "material": 2.0}
 RESPONSE_MS = 700  # after this every kernel has died away
-RESPONSE_MOMENT_AM = 10e-9  # a patch of visual cortex gives 10 nAm (Hamalainen et al. 1993)
+RESPONSE_MOMENT_AM = 15e-9  # a patch of cortex gives 10-20 nAm (Hamalainen et al. 1993)
 
 # Everything else.
 BACKGROUND_DIPOLES = 150  # more than sensors, so that the noise has full rank
-BACKGROUND_MOMENT_AM = 20e-9  # makes some hundred fT of ongoing activity
+BACKGROUND_MOMENT_AM = 5e-9  # 200 fT of ongoing activity in all: pairs are then decoded with 60-70 % accuracy
 BACKGROUND_MEMORY_MS = 40.0  # slow, 1/f-like ongoing activity
-SENSOR_NOISE_T = 40e-15  # 3-4 fT/sqrt(Hz) over 100 Hz, as SQUID magnetometers have
+SENSOR_NOISE_T = 25e-15  # 2.5 fT/sqrt(Hz) over 100 Hz, as SQUID magnetometers have
 LINE_HZ, LINE_FIELD_T = 50.0, 300e-15  # what a shielded room lets through of the European mains
 BLINKS_PER_MINUTE = 3.0  # people are asked to blink in the pauses, and do not always
-BLINK_MS, BLINK_MOMENT_AM = 250.0, 400e-9
-HEARTBEATS_PER_MINUTE, HEARTBEAT_MS, HEART_MOMENT_AM = 65.0, 60.0, 100e-9
+BLINK_MS, BLINK_MOMENT_AM = 250.0, 250e-9
+HEARTBEATS_PER_MINUTE, HEARTBEAT_MS, HEART_MOMENT_AM = 65.0, 60.0, 60e-9
 EYES_M = np.array([[-0.03, 0.07, 0.02], [0.03, 0.07, 0.02]])
 HEART_M = np.array([[0.01, 0.0, -0.04]])  # as deep as a sphere allows: the far field of the chest comes from below
 
 # Timing.
-ONSET_ASYNCHRONY_S, ONSET_JITTER_S = 0.75, 0.03  # leaves 50 ms after a response; the jitter breaks up alpha and the mains
+ONSET_ASYNCHRONY_S, ONSET_JITTER_S = (
+    0.75,
+    0.03,
+)  # leaves 50 ms after a response; the jitter breaks up alpha and the mains
 MARGIN_S = 2.0  # rest before the first and after the last picture, for the filters
-RESOLUTION_T = 1e-15  # one step of the 16-bit converter: far below the sensor noise, range 33 pT
+RESOLUTION_T = 1e-15  # one step of the 16-bit converter, far below the sensor noise
+RANGE_T = 32767 * RESOLUTION_T  # where it saturates: three times the largest blink
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,7 @@ def simulate_session(
     field += _interfere(info, seed, samples, generator)
     trigger = np.zeros((1, samples))
     trigger[0, onset] = order + 1
+    field = np.clip(field, -RANGE_T, RANGE_T)
     raw = mne.io.RawArray(np.vstack([field, trigger]), info, verbose="error")
     events = pd.DataFrame(
         {
@@ -141,9 +148,7 @@ def simulate_session(
     return raw, events
 
 
-def write_session(
-    raw: mne.io.BaseRaw, events: pd.DataFrame, *, root: Path, participant: str, session: int
-) -> Path:
+def write_session(raw: mne.io.BaseRaw, events: pd.DataFrame, *, root: Path, participant: str, session: int) -> Path:
     """Write one session into a BIDS data set, touching nothing but the participant's own folder.
 
     Parameters
@@ -241,7 +246,9 @@ def _helmet(sensors: int, rate: float, generator: np.random.Generator) -> mne.In
         channel["coil_type"] = FIFF.FIFFV_COIL_POINT_MAGNETOMETER
         channel["cal"] = RESOLUTION_T
     moved = np.eye(4)
-    moved[:3, :3] = Rotation.from_rotvec(HEAD_TURN_SD_DEGREES * generator.standard_normal(3), degrees=True).as_matrix()
+    moved[:3, :3] = Rotation.from_rotvec(
+        HEAD_TURN_SD_DEGREES * generator.standard_normal(3), degrees=True
+    ).as_matrix()
     moved[:3, 3] = HEAD_SHIFT_SD_M * generator.standard_normal(3)
     with info._unlock():
         info["dev_head_t"] = mne.transforms.Transform("meg", "head", moved)
@@ -288,16 +295,15 @@ def _factor_sources(seed: int, anatomy: int) -> Sources:
     return Sources(np.where(at_front, behind, sources.position), np.where(at_front, turned, sources.direction))
 
 
-def _respond(
-    strength: Floats, onset: NDArray[np.int64], samples: int, *, truth: pd.DataFrame, rate: float
-) -> Floats:
+def _respond(strength: Floats, onset: NDArray[np.int64], samples: int, *, truth: pd.DataFrame, rate: float) -> Floats:
     """Moment of the two dipoles of each factor over the session; shape (2 x factors, samples)."""
     time_ms = np.arange(0, RESPONSE_MS, 1000 / rate)
     peak_ms = truth["latency_ms"].to_numpy()[:, None]
     is_nameable = np.array([factor.prompt is not None for factor in FACTORS])[:, None]
     transient = _bump(time_ms - peak_ms, TRANSIENT_SD_MS)
     sustained = is_nameable * SUSTAINED_GAIN * _bump(time_ms - peak_ms - SUSTAINED_DELAY_MS, SUSTAINED_SD_MS)
-    kernels = truth["gain"].to_numpy()[:, None] * np.stack([transient, transient / 2 + sustained])
+    gain = truth["gain"].to_numpy()[:, None] * np.array([[STRENGTH[factor.kind]] for factor in FACTORS])
+    kernels = gain * np.stack([transient, transient / 2 + sustained])
     moment = np.zeros((2, len(truth), samples))
     for trial, start in zip(strength, onset, strict=True):
         moment[:, :, start : start + len(time_ms)] += trial[:, None] * kernels

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
+
+from cliphba.progress import track
 
 Batch = TypeVar("Batch")
 State = TypeVar("State")
@@ -52,6 +54,26 @@ class EpochLosses:
     parts: tuple[float, ...]
 
 
+PARTS = ("pattern", "magnitude", "generalisation")
+
+
+def tabulate(stages: Sequence[Sequence[EpochLosses]]) -> pd.DataFrame:
+    """Table of kind ``training``: a row for each stage, epoch and split; a loss of one part has a total only."""
+    rows = [
+        {"stage": stage, "epoch": losses.epoch, "split": losses.split, "total": losses.total}
+        | dict.fromkeys(PARTS)
+        | (dict(zip(PARTS, losses.parts, strict=True)) if len(losses.parts) > 1 else {})
+        for stage, log in enumerate(stages, start=1)
+        for losses in log
+    ]
+    return pd.DataFrame(rows)
+
+
+def best_loss(log: Sequence[EpochLosses]) -> float:
+    """Lowest validation loss of a training."""
+    return min(losses.total for losses in log if losses.split == "validation")
+
+
 def fit(
     task: Task[Batch, State], optimizer: torch.optim.Optimizer, *, epochs: int, patience: int
 ) -> tuple[State, list[EpochLosses]]:
@@ -73,7 +95,7 @@ def fit(
 
     with torch.no_grad():
         lowest, best, waited = record(0, "validation", task.validation_losses()), task.snapshot(), 0
-    for epoch in tqdm(range(1, epochs + 1), desc=task.name, unit="epoch", disable=None):
+    for epoch in track(range(1, epochs + 1), task.name, unit="epoch"):
         seen = []
         for batch in task.batches():
             optimizer.zero_grad()

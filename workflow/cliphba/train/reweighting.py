@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from cliphba import rdm
+from cliphba.progress import track
 
 # Adam on the logits of the weights; every problem is smooth and has a handful of unknowns.
 STEPS = 150
@@ -55,7 +55,7 @@ def optimise_reweighting(
     images = np.random.default_rng(seed).permutation(class_tokens.shape[1])
     solutions, scores = [], []
     folds = list(_folds(images, outer_folds))
-    for kept, left_out in tqdm(folds, desc="initial reweighting", unit="fold", disable=None):
+    for kept, left_out in track(folds, "initial reweighting", unit="fold"):
         inner = [
             _solve(class_tokens, square, training, validation) for training, validation in _folds(kept, inner_folds)
         ]

@@ -1,0 +1,63 @@
+# Vision models that see as people do: from raw MEG and human judgements to a model of each person.
+#
+#   snakemake --cores 8 all                          everything, on the demo study
+#   snakemake --cores 8 personalized_models          one model for each participant
+#   snakemake --cores 8 all --configfile config/studies/tiny.yaml
+
+from snakemake.exceptions import WorkflowError
+
+from cliphba.config import ConfigurationError, load_study
+
+# only where no study was named, so that nothing of the demo leaks into another study
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    STUDY = load_study(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = f"results/{STUDY.name}"
+FIGURES = ["behavior", "alignment", "reweighting", "identification", "decoding"]
+
+
+wildcard_constraints:
+    participant="|".join(STUDY.participants),
+    half="train|test",
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    personalized_models,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary.parquet",
+        expand(
+            f"{RESULTS}/figures/{{figure}}.{{format}}",
+            figure=FIGURES,
+            format=["svg", "png"],
+        ),
+
+
+rule personalized_models:
+    input:
+        expand(
+            f"{RESULTS}/models/{{participant}}.safetensors",
+            participant=STUDY.participants,
+        ),
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/meg.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"

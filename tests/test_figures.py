@@ -1,0 +1,198 @@
+"""Each figure from a small table made by hand: what a reader must be able to find in it, and the same bytes again."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cliphba.figures import alignment, behavior, decoding, identification, reweighting, style
+from cliphba.figures.save import save
+
+TIMES = np.array([-20.0, 0.0, 20.0, 40.0])
+PARTICIPANTS = ("sub-01", "sub-02", "sub-03")
+NOTE = "simulated data"
+
+
+@pytest.fixture
+def curves():
+    rows = [
+        {"model": model, "participant": participant, "time_ms": time, "rho": rho, "low": rho - 0.1, "high": rho + 0.1}
+        for model, peak in [("clip", 0.1), ("behavior", 0.2), ("group", 0.3)]
+        for participant in (None, *PARTICIPANTS)
+        for time in TIMES
+        for rho in [np.nan if model == "group" and time <= 0 else peak * (time > 0)]
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def ceiling():
+    return pd.DataFrame({"time_ms": TIMES, "lower": [0.0, 0.0, 0.3, 0.3], "upper": [0.2, 0.2, 0.5, 0.5]})
+
+
+@pytest.fixture
+def summary():
+    rows = [
+        ("behavior_rho", "clip", 0.3, -0.1, 0.5, np.nan),
+        ("behavior_rho", "behavior", 0.8, 0.7, 0.9, np.nan),
+        ("identification_accuracy", "personal", 2 / 3, 1 / 3, 1, 0.5),
+        ("identification_margin", "personal", 0.02, 0, 0.04, 0.25),
+        ("identification_accuracy", "model-free", 1, 1, 1, 1 / 6),
+        ("identification_margin", "model-free", 0.1, 0.05, 0.2, 0.0001),
+    ]
+    return pd.DataFrame(rows, columns=["metric", "model", "value", "low", "high", "p"])
+
+
+@pytest.fixture
+def matrices():
+    personal = np.array([[0.2, -0.1, -0.1], [-0.1, 0.0, 0.1], [-0.1, 0.1, 0.3]])
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "source": source,
+                "model": np.repeat(PARTICIPANTS, 3),
+                "participant": np.tile(PARTICIPANTS, 3),
+                "rho": centred.ravel(),
+                "centred": centred.ravel(),
+            }
+        )
+        for source, centred in [("personal", personal), ("model-free", np.eye(3))]
+    )
+
+
+@pytest.fixture
+def rdms():
+    pairs = {"first": list("aaabbc"), "second": list("bcdcdd")}
+    values = {"human": [1, 6, 5, 4, 3, 2], "clip": [2, 1, 3, 4, 5, 6], "behavior": [1, 5, 6, 4, 3, 2]}
+    return pd.concat(pd.DataFrame({"source": name, **pairs, "value": one}) for name, one in values.items())
+
+
+@pytest.fixture
+def weights():
+    rows = [(model, time, block, 0.5) for model in ("initial", "group") for time in TIMES[2:] for block in (1, 2)]
+    return pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"])
+
+
+@pytest.fixture
+def accuracies():
+    rows = [(name, half, time, 0.5 + 0.1 * (time > 0) * (half == "test")) for name in PARTICIPANTS
+            for half in ("training", "test") for time in TIMES]  # fmt: skip
+    return pd.DataFrame(rows, columns=["participant", "half", "time_ms", "accuracy"])
+
+
+def texts(figure: Figure) -> str:
+    found = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    return "\n".join(artist.get_text() for artist in found)
+
+
+def line(axes, colour):
+    return next(one for one in axes.lines if one.get_color() == colour)
+
+
+def test_alignment_names_models_ceiling_and_n(curves, ceiling):
+    figure = alignment.draw(curves, ceiling, stimuli=40, note=NOTE)
+    for text in (
+        "CLIP",
+        "Behavior model",
+        "Group MEG model",
+        "noise ceiling",
+        "3 participants, 40",
+        "(ms)",
+        "ρ",
+        NOTE,
+    ):
+        assert text in texts(figure)
+
+
+def test_alignment_draws_the_means_in_the_models_colours(curves, ceiling):
+    axes = alignment.draw(curves, ceiling, stimuli=40).axes[0]
+    np.testing.assert_allclose(line(axes, style.COLOURS["clip"]).get_ydata(), [0, 0, 0.1, 0.1])
+    np.testing.assert_allclose(line(axes, style.COLOURS["group"]).get_ydata(), [np.nan, np.nan, 0.3, 0.3])
+
+
+def test_behavior_shows_percentiles_in_one_order(rdms, summary):
+    figure = behavior.draw(rdms, summary, note=NOTE)
+    human, clip, model = (axes.images[0].get_array().filled(0) for axes in figure.axes[:3])
+    for square in (human, clip, model):
+        assert sorted(square[np.triu_indices(4, k=1)]) == [0, 20, 40, 60, 80, 100]
+        np.testing.assert_array_equal(square, square.T)
+    # the behaviour model differs from the human RDM in the two pairs of highest dissimilarity alone
+    assert set(human[human != model]) == {80, 100}
+    assert {"ρ = 0.30 [−0.10, 0.50]", "ρ = 0.80 [0.70, 0.90]", NOTE} <= set(texts(figure).split("\n"))
+
+
+def test_behavior_needs_every_source(rdms, summary):
+    with pytest.raises(ValueError, match="no source 'clip'"):
+        behavior.draw(rdms[rdms["source"] != "clip"], summary)
+
+
+def test_identification_marks_row_maxima_and_tells_the_result(matrices, summary):
+    figure = identification.draw(matrices, summary, note=NOTE)
+    found = texts(figure)
+    for text in (
+        "2 of 3 identified, p = 0.500",
+        "margin 0.020, p = 0.250",
+        "3 of 3",
+        "p < 0.001",
+        "Model-free",
+        NOTE,
+    ):
+        assert text in found
+    personal = figure.axes[0]
+    assert list(personal.lines[0].get_xdata()) == [0, 2, 2]
+    assert [patch.get_xy() for patch in personal.patches] == [(own - 0.5, own - 0.5) for own in range(3)]
+
+
+def test_reweighting_has_a_panel_a_model(weights):
+    figure = reweighting.draw(weights, note=NOTE)
+    titles = [axes.get_title() for axes in figure.axes[:2]]
+    assert titles == ["Before training", "Group MEG model"]
+    assert "Vision block" in texts(figure)
+    assert len(reweighting.draw(weights[weights["model"] == "group"]).axes) == 2  # a panel and its colour bar
+
+
+def test_reweighting_of_many_blocks_thins_out_labels():
+    rows = [("group", time, block, 1 / 24) for time in TIMES for block in range(24)]
+    figure = reweighting.draw(pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"]))
+    assert len(figure.axes[0].get_yticks()) == 12
+
+
+def test_decoding_averages_halves_and_participants(accuracies):
+    axes = decoding.draw(accuracies).axes[0]
+    np.testing.assert_allclose(line(axes, "black").get_ydata(), [50, 50, 55, 55])
+    assert sum(one.get_color() == style.FAINT for one in axes.lines) == len(PARTICIPANTS)
+
+
+def test_without_a_note_nothing_is_said_of_simulation(accuracies):
+    assert NOTE in texts(decoding.draw(accuracies, note=NOTE))
+    assert NOTE not in texts(decoding.draw(accuracies))
+
+
+def test_labels_are_spread_in_order_around_their_centre():
+    placed = style.spread(np.array([0.3, 0.0, 0.01]), 0.1)
+    assert (np.diff(placed[[1, 2, 0]]) >= 0.1 - 1e-12).all()
+    assert placed.mean() == pytest.approx(np.mean([0.3, 0.0, 0.01]))
+    far = np.array([0.0, 1.0])
+    np.testing.assert_allclose(style.spread(far, 0.1), far)
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_same_table_gives_the_same_bytes(curves, ceiling, tmp_path, ending):
+    for name in ("first", "second"):
+        save(alignment.draw(curves, ceiling, stimuli=4, note=NOTE), tmp_path / "figures" / f"{name}.{ending}")
+    first, second = ((tmp_path / "figures" / f"{name}.{ending}").read_bytes() for name in ("first", "second"))
+    assert first == second
+    assert len(list((tmp_path / "figures").iterdir())) == 2  # nothing half-written is left
+
+
+def test_nobodys_own_settings_change_a_figure(accuracies, tmp_path):
+    save(decoding.draw(accuracies), tmp_path / "plain.svg")
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
+        save(decoding.draw(accuracies), tmp_path / "changed.svg")
+    assert (tmp_path / "plain.svg").read_bytes() == (tmp_path / "changed.svg").read_bytes()
+
+
+def test_other_formats_are_refused(accuracies, tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.svg or \.png"):
+        save(decoding.draw(accuracies), tmp_path / "figure.bmp")

@@ -1,0 +1,78 @@
+"""Real recordings go through the same code: a CTF-275 system and an Elekta one with its two kinds of sensors and EEG."""
+
+import os
+from pathlib import Path
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+
+from cliphba.meg.decode import decode_rdm
+from cliphba.meg.preprocess import preprocess, scale_channels
+
+FOLDER = Path(os.environ.get("CLIPHBA_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "meg"
+
+
+def find(name: str) -> Path:
+    if not (FOLDER / name).exists():
+        pytest.skip(f"{name} is not in {FOLDER}; set CLIPHBA_REAL_DATA to the folder that holds meg/{name}")
+    return FOLDER / name
+
+
+@pytest.fixture
+def elekta() -> tuple[mne.io.BaseRaw, pd.DataFrame]:
+    raw = mne.io.read_raw_fif(find("test_raw.fif"), verbose="error")
+    found = mne.find_events(raw, "STI 014", verbose="error")
+    onset = (found[:, 0] - raw.first_samp) / raw.info["sfreq"]
+    return raw, pd.DataFrame({"onset": onset, "stimulus": found[:, 2]})
+
+
+OPTIONS = {
+    "session": "01",
+    "notch_hz": 60.0,
+    "epoch_ms": (-100.0, 500.0),
+    "baseline_ms": (-100.0, 0.0),
+    "rejection": 6.0,
+}
+
+
+def test_elekta_with_all_its_sensors(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) -> None:
+    raw, events = elekta
+    epochs = preprocess(raw, events, band_hz=(0.1, 20.0), step_ms=20.0, picks=["meg", "eeg"], **OPTIONS)
+    assert set(epochs.get_channel_types()) == {"mag", "grad", "eeg"}
+    assert not set(epochs.ch_names) & set(raw.info["bads"])
+    # 300.3 Hz is no whole number of samples in 20 ms: this recording has to be resampled.
+    np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.501, 0.02), atol=1e-9)
+    assert 20 <= len(epochs) <= len(events)
+    spread = scale_channels(epochs).std(axis=(0, 2))
+    assert spread.max() / spread.min() < 10
+
+
+def test_elekta_trials_are_decoded(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) -> None:
+    """Left against right checkerboards and tones: visibly different before 500 ms, and not before the onset."""
+    raw, events = elekta
+    chosen = events[events["stimulus"].isin([1, 2, 3, 4])].reset_index(drop=True)
+    epochs = preprocess(raw, chosen, band_hz=(0.1, 20.0), step_ms=20.0, picks="grad", **OPTIONS)
+    stimulus = epochs.metadata["stimulus"].astype(int).to_numpy()
+    # One run only: its trials in turn stand for sessions.
+    session = pd.Series(stimulus).groupby(stimulus).cumcount().to_numpy() % 3
+    accuracy = decode_rdm(scale_channels(epochs), stimulus=np.unique(stimulus, return_inverse=True)[1], session=session)
+    late = (epochs.times > 0.06) & (epochs.times < 0.4)
+    assert accuracy.shape == (len(epochs.times), 6)
+    assert np.isfinite(accuracy).all()
+    assert accuracy[late].mean() > accuracy[epochs.times <= 0].mean() + 0.05
+
+
+def test_ctf_gradiometers(tmp_path: Path) -> None:
+    raw = mne.io.read_raw_ctf(find("testdata_ctf_short_discontinuous.ds"), verbose="error")
+    onset = np.array([0.4, 0.8, 1.2])
+    events = pd.DataFrame({"onset": onset, "stimulus": ["acorn", "badger", "acorn"]})
+    options = OPTIONS | {"epoch_ms": (-100.0, 200.0), "rejection": None}
+    # Two seconds are shorter than a high-pass at 0.1 Hz can work with: 5 Hz here.
+    epochs = preprocess(raw, events, band_hz=(5.0, 40.0), step_ms=5.0, picks="meg", **options)
+    assert len(epochs.ch_names) > 270
+    np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.2001, 0.005), atol=1e-9)
+    assert np.isfinite(scale_channels(epochs)).all()
+    epochs.save(tmp_path / "sub-01_epo.fif", verbose="error")
+    assert mne.read_epochs(tmp_path / "sub-01_epo.fif", verbose="error").metadata.equals(epochs.metadata)

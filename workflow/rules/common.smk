@@ -1,0 +1,35 @@
+# What several rules share: where things stand, and a study's settings as JSON-ready values.
+
+ENVIRONMENT = "../../envs/environment.yaml"
+SOURCE = f"{RESULTS}/source"
+BACKBONE = multiext(
+    f"{RESULTS}/backbone/open_clip", "_config.json", "_model.safetensors"
+)
+
+# Raised by hand when the code of a stage changes its results: edits of the library alone rerun nothing.
+STAGES = {"pretrain": 1, "behavior": 1, "reweighting": 1, "group": 1, "individual": 1}
+
+
+def settings(section):
+    """Give a section of the study as plain values, which Snakemake compares between runs."""
+    return section.model_dump(mode="json")
+
+
+def recording(participant, session):
+    """Path of a raw recording in the study's BIDS folder."""
+    return f"{SOURCE}/bids/{participant}/{session}/meg/{participant}_{session}_task-pictures_meg.fif"
+
+
+def epochs(participant, sessions):
+    """Paths of the epochs of some sessions, one file each."""
+    return [
+        f"{RESULTS}/epochs/{participant}/{participant}_{session}_task-pictures_epo.fif"
+        for session in sessions
+    ]
+
+
+def rdms(half):
+    """Paths of all participants' RDMs from one half of the sessions."""
+    return expand(
+        f"{RESULTS}/rdm/{{participant}}_{half}.parquet", participant=STUDY.participants
+    )

@@ -1,0 +1,48 @@
+# Figures: drawn from tables alone.
+
+NOTE = "Simulated data" if STUDY.simulation else None
+EVALUATION = f"{RESULTS}/evaluation"
+
+# What each figure is drawn from.
+FIGURE_TABLES = {
+    "behavior": {
+        "rdms": f"{EVALUATION}/behavior_rdm.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "alignment": {
+        "alignment": f"{EVALUATION}/alignment.parquet",
+        "ceiling": f"{EVALUATION}/ceiling.parquet",
+        "stimuli": f"{SOURCE}/stimuli.parquet",
+    },
+    "reweighting": {"reweighting": f"{EVALUATION}/reweighting.parquet"},
+    "identification": {
+        "identification": f"{EVALUATION}/identification.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
+}
+
+
+rule draw_figure:
+    input:
+        unpack(lambda wildcards: FIGURE_TABLES[wildcards.figure]),
+    output:
+        svg=report(
+            f"{RESULTS}/figures/{{figure}}.svg",
+            caption="../report/{figure}.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        png=f"{RESULTS}/figures/{{figure}}.png",
+    log:
+        f"{RESULTS}/logs/draw_figure/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_figure/{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(FIGURE_TABLES),
+    conda:
+        ENVIRONMENT
+    params:
+        note=NOTE,
+    script:
+        "../scripts/draw_figure.py"

@@ -1,0 +1,117 @@
+# The simulated study: pictures, captions, judgements, raw MEG and a small CLIP, with the truth behind them.
+
+
+rule draw_stimuli:
+    output:
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        factors=f"{SOURCE}/factors.parquet",
+        dimensions=f"{SOURCE}/dimensions.parquet",
+        embedding=f"{SOURCE}/behavior_embedding.parquet",
+        triplets=f"{SOURCE}/triplets.parquet",
+        images=directory(f"{SOURCE}/images"),
+    log:
+        f"{RESULTS}/logs/draw_stimuli.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_stimuli.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        simulation=settings(STUDY.simulation),
+        seed=STUDY.seed_of("draw_stimuli"),
+    script:
+        "../scripts/draw_stimuli.py"
+
+
+rule draw_captioned_pictures:
+    output:
+        table=f"{SOURCE}/captioned_pictures.parquet",
+        images=directory(f"{SOURCE}/captioned_pictures"),
+    log:
+        f"{RESULTS}/logs/draw_captioned_pictures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_captioned_pictures.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        pictures=STUDY.simulation.backbone.pictures,
+        held_out=STUDY.simulation.backbone.held_out_pictures,
+        size=STUDY.simulation.picture_size,
+        seed=STUDY.seed_of("draw_captioned_pictures"),
+    script:
+        "../scripts/draw_captioned_pictures.py"
+
+
+rule pretrain_backbone:
+    input:
+        pictures=rules.draw_captioned_pictures.output.table,
+        images=rules.draw_captioned_pictures.output.images,
+    output:
+        backbone=BACKBONE,
+        quality=f"{RESULTS}/backbone/quality.parquet",
+    log:
+        f"{RESULTS}/logs/pretrain_backbone.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrain_backbone.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.compute.threads
+    resources:
+        gpu=1,
+    params:
+        backbone=settings(STUDY.simulation.backbone),
+        compute=settings(STUDY.compute),
+        seed=STUDY.seed_of("pretrain_backbone"),
+        version=STAGES["pretrain"],
+    script:
+        "../scripts/pretrain_backbone.py"
+
+
+rule draw_participants:
+    output:
+        truth=f"{SOURCE}/truth.parquet",
+        recordings=f"{SOURCE}/recordings.parquet",
+        description=f"{SOURCE}/bids/dataset_description.json",
+    log:
+        f"{RESULTS}/logs/draw_participants.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_participants.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        participants=STUDY.participants,
+        halves=STUDY.halves,
+        gain_sd=STUDY.simulation.gain_sd,
+        latency_sd_ms=STUDY.simulation.latency_sd_ms,
+        anatomy=STUDY.simulation.anatomy,
+        seed=STUDY.seed_of("draw_participants"),
+    script:
+        "../scripts/draw_participants.py"
+
+
+rule record_participant:
+    input:
+        stimuli=rules.draw_stimuli.output.stimuli,
+        factors=rules.draw_stimuli.output.factors,
+        truth=rules.draw_participants.output.truth,
+        # the folder's own files come first, so that no participant's job can clash with them
+        description=rules.draw_participants.output.description,
+    output:
+        [recording("{participant}", session) for session in STUDY.sessions],
+    log:
+        f"{RESULTS}/logs/record_participant/{{participant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/record_participant/{{participant}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        root=f"{SOURCE}/bids",
+        sensors=STUDY.simulation.sensors,
+        sampling_rate_hz=STUDY.simulation.sampling_rate_hz,
+        trials_per_stimulus=STUDY.simulation.trials_per_session,
+        signal=STUDY.simulation.signal,
+        sessions=STUDY.sessions,
+        # one seed for all: the sources are common property, the noise is drawn for each participant and session
+        seed=STUDY.seed_of("record_participant"),
+    script:
+        "../scripts/record_participant.py"

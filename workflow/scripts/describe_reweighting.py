@@ -1,0 +1,19 @@
+"""Tabulate the weights of the vision blocks before and after the group's training."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.models.checkpoint import read_checkpoint
+from cliphba.train.target import reweighting_table
+
+progress.log_to(snakemake.log[0])
+initial = tables.read(snakemake.input.initial, "reweighting")
+group = read_checkpoint(Path(snakemake.input.group)).dynamic
+with torch.no_grad():
+    learnt = reweighting_table("group", group.curves.times_ms, group.head().weights().numpy())
+made_by = tables.provenance(settings={}, inputs={name: Path(snakemake.input[name]) for name in ("initial", "group")})
+tables.write(pd.concat([initial, learnt], ignore_index=True), snakemake.output[0], "reweighting", **made_by)

@@ -1,0 +1,32 @@
+"""Draw the captioned pictures that the study's CLIP is pre-trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.simulate import captions, factors, pictures
+
+progress.log_to(snakemake.log[0])
+params = snakemake.params
+count = params.pictures + params.held_out
+
+drawn = factors.draw_factors(count=count, seed=params.seed)
+folder = Path(snakemake.output.images)
+folder.mkdir(parents=True)
+paths = [folder / f"{number:05d}.png" for number in range(count)]
+for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
+    pictures.render_picture(drawn.iloc[number], size_pixels=params.size, seed=params.seed + number).save(path)
+
+describe = np.random.default_rng(params.seed)
+table = pd.DataFrame(
+    {
+        "path": [str(path) for path in paths],
+        "caption": [captions.describe_picture(row, generator=describe) for _, row in drawn.iterrows()],
+        "split": np.where(np.arange(count) < params.pictures, "train", "test"),
+    }
+)
+made_by = tables.provenance(settings={"seed": params.seed, "size": params.size}, inputs={})
+tables.write(table, snakemake.output.table, "captioned_pictures", **made_by)

@@ -1,0 +1,36 @@
+"""Draw one figure from its tables, as SVG and PNG."""
+
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.figures import alignment, behavior, decoding, identification, reweighting
+from cliphba.figures.save import save
+
+progress.log_to(snakemake.log[0])
+note = snakemake.params.note
+
+
+def table(name: str, kind: str):  # noqa: ANN201
+    """Read one of the figure's tables."""
+    return tables.read(snakemake.input[name], kind)
+
+
+def draw_alignment():  # noqa: ANN201
+    """Draw alignment over time; n is the number of test images."""
+    stimuli = table("stimuli", "stimuli")
+    count = ((stimuli["image_set"] == "recorded") & (stimuli["split"] == "test")).sum()
+    return alignment.draw(table("alignment", "alignment"), table("ceiling", "ceiling"), stimuli=int(count), note=note)
+
+
+DRAW = {
+    "behavior": lambda: behavior.draw(table("rdms", "behavior_rdm"), table("summary", "summary"), note=note),
+    "alignment": draw_alignment,
+    "reweighting": lambda: reweighting.draw(table("reweighting", "reweighting"), note=note),
+    "identification": lambda: identification.draw(
+        table("identification", "identification"), table("summary", "summary"), note=note
+    ),
+    "decoding": lambda: decoding.draw(table("decoding", "decoding"), note=note),
+}
+figure = DRAW[snakemake.wildcards.figure]()
+save(figure, snakemake.output.svg)
+save(figure, snakemake.output.png)

@@ -1,0 +1,66 @@
+"""Draw the study's pictures and what people say of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.simulate import captions, factors, judgements, pictures, stimuli
+
+progress.log_to(snakemake.log[0])
+simulation, seed = snakemake.params.simulation, snakemake.params.seed
+made_by = tables.provenance(settings={"simulation": simulation, "seed": seed}, inputs={})
+
+plan = stimuli.plan_stimuli(
+    training=simulation["training_images"],
+    validation=simulation["validation_images"],
+    test=simulation["test_images"],
+    behavior=simulation["behavior_images"],
+)
+drawn = factors.draw_factors(count=len(plan), seed=seed)
+drawn.index = pd.Index(plan["stimulus"], name="stimulus")
+
+folder = Path(snakemake.output.images)
+folder.mkdir(parents=True)
+paths = [folder / f"{stimulus}.png" for stimulus in plan["stimulus"]]
+for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
+    pictures.render_picture(drawn.iloc[number], size_pixels=simulation["picture_size"], seed=seed + number).save(path)
+describe = np.random.default_rng(seed)
+plan = plan.assign(
+    concept=plan["stimulus"],
+    path=[str(path) for path in paths],
+    sha256=[tables.digest(path) for path in paths],
+    caption=[captions.describe_picture(row, generator=describe) for _, row in drawn.iterrows()],
+)
+
+measured = judgements.measured_embedding(drawn, noise=simulation["embedding_noise"], seed=seed)
+test = plan.loc[plan["split"] == "test", "stimulus"].to_numpy()
+triplets = judgements.judge_triplets(
+    judgements.perceived_embedding(drawn).loc[test],
+    repetitions=simulation["judgement_repetitions"],
+    temperature=1,
+    judges=simulation["judges"],
+    seed=seed,
+)
+triplets = triplets.assign(
+    **{column: test[triplets[column]] for column in ("first", "second", "odd")},
+    participant=[f"judge-{number + 1:02d}" for number in triplets["participant"]],
+)
+named = [factor for factor in factors.FACTORS if factor.prompt is not None]
+dimensions = pd.DataFrame(
+    [(factor.name, factor.prompt, factor.prompt) for factor in named], columns=["dimension", "label", "prompt"]
+)
+
+
+def tidy(wide: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Turn stimuli x columns into one row each."""
+    return wide.rename_axis("stimulus").reset_index().melt("stimulus", var_name=column)
+
+
+tables.write(plan, snakemake.output.stimuli, "stimuli", **made_by)
+tables.write(tidy(drawn, "factor"), snakemake.output.factors, "factors", **made_by)
+tables.write(dimensions, snakemake.output.dimensions, "dimensions", **made_by)
+tables.write(tidy(measured, "dimension"), snakemake.output.embedding, "behavior_embedding", **made_by)
+tables.write(triplets, snakemake.output.triplets, "triplets", **made_by)

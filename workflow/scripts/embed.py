@@ -1,0 +1,32 @@
+"""Embed the recorded images by plain CLIP and by every trained model."""
+
+from pathlib import Path
+
+import torch
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.clip.backbone import load_backbone
+from cliphba.models.checkpoint import build_model, read_checkpoint
+from cliphba.models.perception import PerceptionModel
+
+progress.log_to(snakemake.log[0])
+params = snakemake.params
+torch.set_num_threads(params.compute["threads"])
+
+backbone = load_backbone(Path(snakemake.input.backbone[0]).parent, params.compute["device"])
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+recorded = stimuli[stimuli["image_set"] == "recorded"]
+images = backbone.read_images(list(recorded["path"]))
+
+targets = [Path(path) for path in snakemake.output]
+checkpoints = {Path(path).stem: Path(path) for path in snakemake.input.models}
+for target in progress.track(targets, "embedding", unit="model"):
+    source = checkpoints.get(target.stem)
+    model = build_model(read_checkpoint(source), backbone) if source else PerceptionModel(backbone)
+    tables.write_embedding(
+        model.embed_decoded(images, list(recorded["stimulus"])),
+        target,
+        model=target.stem,
+        **tables.provenance(settings={"compute": params.compute}, inputs={"model": source} if source else {}),
+    )

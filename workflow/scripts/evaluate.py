@@ -1,0 +1,69 @@
+"""Compare every model with people: judgements, group MEG, each person's MEG."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from snakemake.script import snakemake
+
+from cliphba import behavior as judgements
+from cliphba import progress, tables
+from cliphba.evaluate import alignment, behavior, personal, summary
+from cliphba.tables import RDMs
+
+progress.log_to(snakemake.log[0])
+params, output = snakemake.params, snakemake.output
+
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+test = list(stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "test"), "stimulus"])
+
+
+def measured(paths: list[str]) -> dict[str, RDMs]:
+    """RDMs of the test images for each participant."""
+    found = [tables.read_rdms(path) for path in paths]
+    return {rdms.metadata["participant"]: rdms.of(test) for rdms in found}
+
+
+training_half, test_half = measured(snakemake.input.training_half), measured(snakemake.input.test_half)
+times_ms = next(iter(test_half.values())).times_ms
+models = {Path(path).stem: tables.read_embedding(path).rdms(test).at(times_ms) for path in snakemake.input.embeddings}
+
+judged = judgements.triplet_dissimilarity(tables.read(snakemake.input.triplets, "triplets"), test)
+human = RDMs(np.array([np.nan]), judged[None].astype(np.float32), tuple(test))
+target = tables.read(snakemake.input.embedding, "behavior_embedding").pivot(
+    index="stimulus", columns="dimension", values="value"
+)
+ceiling = tables.Embedding(np.array([np.nan]), target.loc[test].to_numpy()[None], tuple(test)).rdms(test)
+static = {"clip": models["clip"], "behavior": models["behavior"]}
+
+resampling = {"resamples": params.resamples, "seed": params.seed}
+found = summary.Evaluation(
+    behavior=behavior.agree({**static, "ceiling": ceiling}, human, **resampling),
+    models=alignment.measure(models, test_half, **resampling),
+    ceilings=alignment.noise_ceiling(test_half, **resampling),
+    halves=alignment.measure(training_half, test_half, **resampling),
+)
+identification = pd.concat(
+    [
+        personal.table(personal.similarity(aligned).value, aligned.participants, source=source)
+        for source, aligned in (("personal", found.models), ("model-free", found.halves))
+    ],
+    ignore_index=True,
+)
+made_by = tables.provenance(
+    settings=resampling,
+    inputs={
+        "/".join(Path(path).parts[-2:]): Path(path)
+        for path in [
+            *snakemake.input.embeddings,
+            *snakemake.input.training_half,
+            *snakemake.input.test_half,
+            snakemake.input.triplets,
+        ]
+    },
+)
+tables.write(summary.assemble(found, seed=params.seed), output.summary, "summary", **made_by)
+tables.write(alignment.curves(found.models), output.alignment, "alignment", **made_by)
+tables.write(alignment.ceiling(found.ceilings), output.ceiling, "ceiling", **made_by)
+tables.write(behavior.table({"human": human, **static}), output.behavior, "behavior_rdm", **made_by)
+tables.write(identification, output.identification, "identification", **made_by)

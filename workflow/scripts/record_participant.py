@@ -1,0 +1,32 @@
+"""Simulate the raw MEG of one participant, session by session, and write it as BIDS."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+from threadpoolctl import threadpool_limits
+
+from cliphba import progress, tables
+from cliphba.simulate import recordings
+
+progress.log_to(snakemake.log[0])
+params = snakemake.params
+participant = snakemake.wildcards.participant
+
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+shown = stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"]
+factors = tables.read(snakemake.input.factors, "factors").pivot(index="stimulus", columns="factor", values="value")
+truth = tables.read(snakemake.input.truth, "truth")
+
+with threadpool_limits(snakemake.threads):
+    for number, _ in enumerate(progress.track(params.sessions, "recording", unit="session"), start=1):
+        raw, events = recordings.simulate_session(
+            factors.loc[shown],
+            truth[truth["participant"] == participant],
+            session=number,
+            seed=params.seed,
+            sensors=params.sensors,
+            sampling_rate_hz=params.sampling_rate_hz,
+            trials_per_stimulus=params.trials_per_stimulus,
+            signal=params.signal,
+        )
+        recordings.write_session(raw, events, root=Path(params.root), participant=participant, session=number)

@@ -1,0 +1,63 @@
+"""Fine-tune CLIP to human similarity judgements: the Behavior model."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from snakemake.script import snakemake
+
+from cliphba import progress, tables
+from cliphba.behavior import Scaling
+from cliphba.clip.backbone import load_backbone
+from cliphba.config import BehaviorTraining
+from cliphba.models.checkpoint import Checkpoint, save_checkpoint
+from cliphba.train.behavior import LabelledImages, fit_behavior
+from cliphba.train.loop import best_loss, tabulate
+
+progress.log_to(snakemake.log[0])
+params = snakemake.params
+torch.set_num_threads(params.compute["threads"])
+
+folder = Path(snakemake.input.backbone[0]).parent
+backbone = load_backbone(folder, params.compute["device"])
+stimuli = tables.read(snakemake.input.stimuli, "stimuli").set_index("stimulus")
+dimensions = tables.read(snakemake.input.dimensions, "dimensions")
+embedding = tables.read(snakemake.input.embedding, "behavior_embedding").pivot(
+    index="stimulus", columns="dimension", values="value"
+)[list(dimensions["dimension"])]
+
+splits = {split: stimuli.index[stimuli["split"] == split] for split in ("train", "validation")}
+# from training images alone: what is held out must not shape the target
+scaling = Scaling.fit(embedding.loc[splits["train"]].to_numpy())
+
+
+def labelled(names: pd.Index) -> LabelledImages:
+    """Read images and targets of some stimuli."""
+    target = torch.tensor(scaling.apply(embedding.loc[names].to_numpy()), dtype=torch.float32)
+    return LabelledImages(backbone.read_images(list(stimuli.loc[names, "path"])), target.to(backbone.device))
+
+
+fit = fit_behavior(
+    backbone,
+    prompts=list(dimensions["prompt"]),
+    training=labelled(splits["train"]),
+    validation=labelled(splits["validation"]),
+    settings=BehaviorTraining.model_validate(params.training),
+    seed=params.seed,
+)
+settings = {name: params[name] for name in ("training", "protocol", "compute", "seed", "version")}
+made_by = tables.provenance(
+    settings=settings,
+    inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},
+)
+checkpoint = Checkpoint(
+    kind="behavior",
+    dimensions=list(dimensions["dimension"]),
+    prompts=list(dimensions["prompt"]),
+    adapters=[fit.adapter],
+    backbone=str(folder),
+    backbone_sha256=backbone.weights_sha256,
+    metadata={"scaling": vars(scaling), "best_validation_loss": best_loss(fit.log), **made_by},
+)
+save_checkpoint(checkpoint, Path(snakemake.output.model))
+tables.write(tabulate([fit.log]), snakemake.output.log, "training", **made_by)
