@@ -34,13 +34,15 @@ TINY = config.Study(
     name="tiny",
     participants=[f"sub-{number:02d}" for number in range(1, 4)],
     grid=GRID,
-    preprocessing=PREPROCESSING,
+    # two sessions a half: a picture that lost all its trials of one could not be cross-validated
+    preprocessing=PREPROCESSING.model_copy(update={"rejection_deviations": 20}),
     simulation=config.Simulation(
         training_images=16,
         validation_images=8,
         test_images=12,
         behavior_images=40,
         sessions=4,
+        trials_per_session=3,
         sensors=24,
         backbone=config.SimulatedBackbone(
             pictures=384, held_out_pictures=64, image_size=32, width=48, layers=3, embedding_dimensions=32, epochs=4

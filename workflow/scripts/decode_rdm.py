@@ -3,7 +3,6 @@
 import mne
 import numpy as np
 import pandas as pd
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.meg import decode, preprocess

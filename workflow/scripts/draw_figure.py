@@ -1,7 +1,5 @@
 """Draw one figure from its tables, as SVG and PNG."""
 
-from snakemake.script import snakemake
-
 from cliphba import progress, tables
 from cliphba.figures import alignment, behavior, decoding, identification, reweighting
 from cliphba.figures.save import save
@@ -10,12 +8,12 @@ progress.log_to(snakemake.log[0])
 note = snakemake.params.note
 
 
-def table(name: str, kind: str):  # noqa: ANN201
+def table(name: str, kind: str):
     """Read one of the figure's tables."""
     return tables.read(snakemake.input[name], kind)
 
 
-def draw_alignment():  # noqa: ANN201
+def draw_alignment():
     """Draw alignment over time; n is the number of test images."""
     stimuli = table("stimuli", "stimuli")
     count = ((stimuli["image_set"] == "recorded") & (stimuli["split"] == "test")).sum()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.simulate import participants, recordings

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.simulate import captions, factors, judgements, pictures, stimuli

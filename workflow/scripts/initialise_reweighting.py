@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from snakemake.script import snakemake
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables

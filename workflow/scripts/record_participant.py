@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.behavior import Scaling

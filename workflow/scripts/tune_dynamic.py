@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from snakemake.script import snakemake
 
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone

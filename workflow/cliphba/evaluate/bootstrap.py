@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from tqdm import tqdm
 
+from cliphba.progress import track
 from cliphba.rdm import TINY, Floats, pair_indices
 
 Reals = NDArray[np.float64]
@@ -109,7 +109,7 @@ def spearman(predictions: Sequence[Floats], targets: Floats, weights: Reals, *, 
     """
     times = targets.shape[1]
     rho = np.empty((len(weights), len(predictions), len(targets), times))
-    for time in tqdm(range(times), desc=label, unit="time point", disable=None):
+    for time in track(range(times), label, unit="time point"):
         predicted = np.stack([values[min(time, len(values) - 1)] for values in predictions])
         rho[..., time] = _spearman_at_one_time(predicted, targets[:, time], weights)
     return rho

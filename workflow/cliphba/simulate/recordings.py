@@ -232,7 +232,7 @@ def _draw_onsets(trials: int, rate: float, generator: np.random.Generator) -> ND
 
 
 def _helmet(sensors: int, rate: float, generator: np.random.Generator) -> mne.Info:
-    """Radial point magnetometers spread evenly (a spiral of golden angles) over a helmet around a head not quite in place."""
+    """Spread radial point magnetometers evenly (by golden angles) over a helmet around a head not quite in place."""
     height = np.linspace(1, HELMET_LOWEST, sensors)
     turn = np.pi * (3 - np.sqrt(5)) * np.arange(sensors)
     across = np.sqrt(1 - height**2)
@@ -273,26 +273,24 @@ def _lead_field(info: mne.Info, sources: Sources) -> Floats:
     return np.asarray(np.einsum("sdo,do->sd", free, sources.direction))
 
 
-def _cortical_sources(count: int, place: np.random.Generator, pointing: np.random.Generator) -> Sources:
-    """Dipoles anywhere in cortex, tangential, since a sphere hides the radial ones."""
-    outward = place.standard_normal((count, 3))
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    outward[:, 2] = np.maximum(outward[:, 2], -0.3)
-    radius = place.uniform(*CORTEX_RADIUS_M, size=(count, 1))
-    direction = np.cross(outward, pointing.standard_normal((count, 3)))
-    return Sources(CENTRE_M + radius * outward, direction / np.linalg.norm(direction, axis=1, keepdims=True))
+def _cortical_sources(count: int, generator: np.random.Generator) -> Sources:
+    """Dipoles anywhere in cortex, pointing anywhere, since cortex is folded; a sphere hides their radial part."""
+    outward = _directions(count, generator)
+    outward[:, 2] = np.maximum(outward[:, 2], HELMET_LOWEST)
+    radius = generator.uniform(*CORTEX_RADIUS_M, size=(count, 1))
+    return Sources(CENTRE_M + radius * outward, _directions(count, generator))
 
 
 def _factor_sources(seed: int, anatomy: int) -> Sources:
-    """Two dipoles for each factor: where they are holds for everybody, where they point for one anatomy."""
-    sources = _cortical_sources(
-        2 * len(FACTORS), np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1, anatomy])
-    )
-    # Vision is at the back of the head.
-    behind = sources.position * [1, -1, 1]
-    at_front = sources.position[:, 1:2] > 0
-    turned = sources.direction * [1, -1, 1]
-    return Sources(np.where(at_front, behind, sources.position), np.where(at_front, turned, sources.direction))
+    """Two dipoles for each factor in one anatomy, mirrored to where vision is: the back of the head."""
+    sources = _cortical_sources(2 * len(FACTORS), np.random.default_rng([seed, 0, anatomy]))
+    return Sources(np.where([False, True, False], -np.abs(sources.position), sources.position), sources.direction)
+
+
+def _directions(count: int, generator: np.random.Generator) -> Floats:
+    """Draw unit vectors evenly over the sphere."""
+    vectors = generator.standard_normal((count, 3))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def _respond(strength: Floats, onset: NDArray[np.int64], samples: int, *, truth: pd.DataFrame, rate: float) -> Floats:
@@ -311,14 +309,13 @@ def _respond(strength: Floats, onset: NDArray[np.int64], samples: int, *, truth:
 
 
 def _bump(lag_ms: Floats, sd_ms: float) -> Floats:
-    """A Gaussian of height one."""
+    """Evaluate a Gaussian of height one."""
     return np.asarray(np.exp(-0.5 * (lag_ms / sd_ms) ** 2))
 
 
 def _interfere(info: mne.Info, seed: int, samples: int, generator: np.random.Generator) -> Floats:
     """Everything that is not a response: brain, eyes, heart, mains and the sensors themselves; (sensors, samples)."""
-    place = np.random.default_rng([seed, 2])
-    background = _cortical_sources(BACKGROUND_DIPOLES, place, place)
+    background = _cortical_sources(BACKGROUND_DIPOLES, np.random.default_rng([seed, 1]))
     rate = float(info["sfreq"])
     field = _lead_field(info, background) @ _wander(BACKGROUND_DIPOLES, samples, rate, generator)
     eyes = Sources(EYES_M, np.tile([0.0, 0.0, 1.0], (2, 1)))
@@ -344,7 +341,7 @@ def _wander(count: int, samples: int, rate: float, generator: np.random.Generato
 def _pulses(
     samples: int, rate: float, generator: np.random.Generator, *, per_minute: float, width_ms: float
 ) -> Floats:
-    """A train of raised-cosine pulses of height one at irregular times."""
+    """Make a train of raised-cosine pulses of height one at irregular times."""
     mean_gap = 60 / per_minute
     gaps = generator.normal(mean_gap, 0.15 * mean_gap, size=int(2 * samples / rate / mean_gap) + 2)
     start = np.cumsum(np.maximum(gaps, 0.3 * mean_gap)) - generator.uniform(0, mean_gap)
@@ -355,7 +352,7 @@ def _pulses(
 
 
 def _mains(info: mne.Info, samples: int, rate: float, generator: np.random.Generator) -> Floats:
-    """The field of distant mains: one direction for all sensors."""
+    """Make the field of distant mains: one direction for all sensors."""
     normals = np.array([channel["loc"][9:] for channel in info["chs"][:-1]])
     direction = generator.standard_normal(3)
     phase = 2 * np.pi * LINE_HZ * np.arange(samples) / rate + generator.uniform(0, 2 * np.pi)
