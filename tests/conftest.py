@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# idle threads of tiny matrix products wait for each other and made tests a hundred times slower
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -16,3 +19,19 @@ def real_data(part: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} does not exist (set CLIPHBA_REAL_DATA to the folder that has them)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def backbone_folder(tmp_path_factory):
+    """Folder of a tiny CLIP with random weights."""
+    from tests.small_clip import make_backbone  # noqa: PLC0415  (torch is for those who need it)
+
+    return make_backbone(tmp_path_factory.mktemp("study") / "backbone")
+
+
+@pytest.fixture(scope="session")
+def backbone(backbone_folder):
+    """Load the tiny CLIP; nobody may change it."""
+    from cliphba.clip.backbone import load_backbone  # noqa: PLC0415
+
+    return load_backbone(backbone_folder, "cpu")

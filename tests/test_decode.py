@@ -54,7 +54,8 @@ def test_equals_scikit_learn(
     kept = (generator.uniform(size=len(stimulus)) >= lost) | (session < 2)
     order = generator.permutation(np.flatnonzero(kept))
     stimulus, session = stimulus[order], 7 * session[order]
-    epochs = generator.normal(size=(len(order), channels, 1)) + generator.normal(size=(stimuli, channels, 1))[stimulus]
+    centres = generator.normal(size=(stimuli, channels, 1))
+    epochs = centres[stimulus] + generator.normal(size=(len(order), channels, 1))
     decoded = decode_rdm(epochs, stimulus=stimulus, session=session, shrinkage=shrinkage)
     for pair, (first, second) in enumerate(zip(*np.triu_indices(stimuli, 1), strict=True)):
         chosen = (stimulus == first) | (stimulus == second)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cliphba.meg.preprocess import preprocess, read_recording, scale_channels
+from cliphba.meg.read import gather_patterns
 from cliphba.simulate.recordings import describe_dataset, write_session
 
 RATE_HZ = 200.0
@@ -29,7 +30,9 @@ def events() -> pd.DataFrame:
     return pd.DataFrame({"onset": onset, "stimulus": [f"image-{number % 8}" for number in range(40)]})
 
 
-def record(events: pd.DataFrame, *, rate: float = RATE_HZ, kinds: tuple[str, ...] = ("mag", "mag", "eeg")) -> mne.io.RawArray:
+def record(
+    events: pd.DataFrame, *, rate: float = RATE_HZ, kinds: tuple[str, ...] = ("mag", "mag", "eeg")
+) -> mne.io.RawArray:
     """Noise, the mains, and in the first channel a pulse of 50 ms that is centred 200 ms after each onset."""
     generator = np.random.default_rng(0)
     time = np.arange(int(42 * rate)) / rate
@@ -48,7 +51,8 @@ def test_epochs_keep_the_signal_at_its_time_and_lose_the_mains(events: pd.DataFr
     assert np.abs(evoked[1:]).max() < 0.02e-12
     assert epochs.metadata.columns.tolist() == ["stimulus", "session", "trial"]
     assert epochs.metadata["stimulus"].tolist() == events["stimulus"].tolist()
-    assert np.abs(epochs.get_data()[:, :, epochs.times <= 0].mean(axis=2)).max() < 1e-15  # its mean is taken before decimation
+    # Not exactly zero: MNE takes the mean of the baseline before it decimates.
+    assert np.abs(epochs.get_data()[:, :, epochs.times <= 0].mean(axis=2)).max() < 1e-15
 
 
 def test_mains_within_the_band_are_notched_out(events: pd.DataFrame) -> None:
@@ -143,3 +147,23 @@ def test_reads_what_was_written(tmp_path: Path, events: pd.DataFrame) -> None:
 def test_refuses_a_recording_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no recording"):
         read_recording(root=tmp_path, participant="sub-03", session="02", task="pictures")
+
+
+def test_sessions_are_gathered_over_their_common_channels(events: pd.DataFrame) -> None:
+    first = preprocess(record(events), events, **OPTIONS)
+    second = preprocess(record(events), events, **OPTIONS | {"session": "02", "picks": ["2", "0"]})
+    patterns, trials, time_ms = gather_patterns([first, second])
+    assert patterns.shape == (80, 2, 36)
+    np.testing.assert_array_equal(patterns[:40], patterns[40:])
+    assert trials["session"].tolist() == ["01"] * 40 + ["02"] * 40
+    assert time_ms[[0, 5, -1]].tolist() == [-100, 0, 600]
+
+
+def test_gathering_refuses_sessions_that_do_not_fit(events: pd.DataFrame) -> None:
+    epochs = preprocess(record(events), events, **OPTIONS)
+    with pytest.raises(ValueError, match="no sessions"):
+        gather_patterns([])
+    with pytest.raises(ValueError, match="epoch_ms"):
+        gather_patterns([epochs, epochs.copy().crop(-0.1, 0.3)])
+    with pytest.raises(ValueError, match="picks"):
+        gather_patterns([epochs.copy().pick(["0"]), epochs.copy().pick(["1"])])

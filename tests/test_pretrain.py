@@ -43,6 +43,8 @@ def coloured_pictures(count: int, *, seed: int) -> tuple[torch.Tensor, torch.Ten
 def train(**changes: Any) -> open_clip.CLIP:
     images, tokens = coloured_pictures(64, seed=0)
     arguments: dict[str, Any] = {
+        "images": images,
+        "tokens": tokens,
         "architecture": ARCHITECTURE,
         "epochs": 10,
         "batch_size": 16,
@@ -50,7 +52,7 @@ def train(**changes: Any) -> open_clip.CLIP:
         "seed": 0,
         "threads": 1,
     }
-    return pretrain_clip(images, tokens, **(arguments | changes))
+    return pretrain_clip(**(arguments | changes))
 
 
 def test_unseen_pictures_find_their_captions() -> None:
@@ -62,13 +64,10 @@ def test_unseen_pictures_find_their_captions() -> None:
 
 
 def test_shuffled_captions_teach_nothing() -> None:
-    images, tokens = coloured_pictures(64, seed=0)
-    shuffled = tokens[torch.randperm(64, generator=torch.Generator().manual_seed(0))]
-    model = pretrain_clip(
-        images, shuffled, architecture=ARCHITECTURE, epochs=10, batch_size=16, learning_rate=3e-3, seed=0, threads=1
-    )
-    unseen, own = coloured_pictures(40, seed=1)
-    assert retrieval_accuracy(model, unseen, own) < 0.8
+    images, tokens = coloured_pictures(256, seed=0)
+    shuffled = tokens[torch.randperm(len(tokens), generator=torch.Generator().manual_seed(0))]
+    model = train(images=images, tokens=shuffled, epochs=3)
+    assert retrieval_accuracy(model, *coloured_pictures(40, seed=1)) <= 0.5
 
 
 def test_same_seed_same_weights() -> None:
@@ -90,8 +89,7 @@ def test_an_equal_caption_counts_as_the_own_one() -> None:
 
 def test_bad_input_is_named() -> None:
     images, tokens = coloured_pictures(8, seed=0)
-    arguments = {"architecture": ARCHITECTURE, "epochs": 1, "learning_rate": 1e-3, "seed": 0, "threads": 1}
     with pytest.raises(ValueError, match="tokens"):
-        pretrain_clip(images, tokens[:4], batch_size=4, **arguments)
+        train(images=images, tokens=tokens[:4])
     with pytest.raises(ValueError, match="batch_size"):
-        pretrain_clip(images, tokens, batch_size=16, **arguments)
+        train(images=images, tokens=tokens, batch_size=16)

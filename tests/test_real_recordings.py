@@ -1,4 +1,4 @@
-"""Real recordings go through the same code: a CTF-275 system and an Elekta one with its two kinds of sensors and EEG."""
+"""Real recordings go through the same code: from a CTF-275 system, and an Elekta one with all kinds of sensors."""
 
 import os
 from pathlib import Path
@@ -57,7 +57,8 @@ def test_elekta_trials_are_decoded(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) 
     stimulus = epochs.metadata["stimulus"].astype(int).to_numpy()
     # One run only: its trials in turn stand for sessions.
     session = pd.Series(stimulus).groupby(stimulus).cumcount().to_numpy() % 3
-    accuracy = decode_rdm(scale_channels(epochs), stimulus=np.unique(stimulus, return_inverse=True)[1], session=session)
+    label = np.unique(stimulus, return_inverse=True)[1]
+    accuracy = decode_rdm(scale_channels(epochs), stimulus=label, session=session)
     late = (epochs.times > 0.06) & (epochs.times < 0.4)
     assert accuracy.shape == (len(epochs.times), 6)
     assert np.isfinite(accuracy).all()

@@ -1,4 +1,4 @@
-"""The simulated study: what is put in is there, nothing is there when it is switched off, and BIDS is as MNE reads it."""
+"""The simulated study: what is put in is there, what is switched off is not, and MNE reads the BIDS data set."""
 
 from pathlib import Path
 

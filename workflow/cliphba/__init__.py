@@ -31,8 +31,9 @@ def load(path: str | Path, *, backbone: str | Path | None = None, device: str = 
     path
         A checkpoint (``.safetensors``) written by the workflow.
     backbone
-        Folder that holds the backbone's ``architecture.json`` and ``weights.safetensors``. By default the place
-        the checkpoint names, looked for from the working directory and from the checkpoint's own study folder.
+        Folder that holds the backbone's ``open_clip_config.json`` and ``open_clip_model.safetensors``. By default
+        the one in the checkpoint's own study folder, or else the place the checkpoint names, looked for from the
+        working directory.
     device
         ``auto``, ``cpu`` or ``cuda``.
 

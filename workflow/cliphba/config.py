@@ -22,7 +22,26 @@ Participant = Annotated[str, Field(pattern=r"^sub-[0-9A-Za-z]+$")]
 class Section(BaseModel):
     """A group of settings; unknown keys are refused, values cannot change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """Let what a nested section leaves out keep the default of its place, not that of its type."""
+        if not isinstance(given, Mapping):
+            return given
+        sections = {
+            name: field for name, field in cls.model_fields.items() if field.default_factory and name in given
+        }
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in sections.items()}
+        return _overlay({name: default.model_dump() for name, default in defaults.items()}, given)
+
+
+def _overlay(default: Any, given: Any) -> Any:
+    """Replace in a nested default what is given."""
+    if not (isinstance(default, Mapping) and isinstance(given, Mapping)):
+        return given
+    return {**default, **{name: _overlay(default.get(name), value) for name, value in given.items()}}
 
 
 class TimeGrid(Section):
@@ -49,18 +68,19 @@ class TimeGrid(Section):
 class SimulatedBackbone(Section):
     """The small CLIP that the simulated study pre-trains contrastively on captioned pictures."""
 
-    pictures: Count = Field(4000, description="Captioned pictures it is trained on.")
+    pictures: Count = Field(9000, description="Captioned pictures it is trained on.")
     held_out_pictures: Annotated[int, Field(ge=2)] = Field(
         500, description="Pictures kept back to measure image-to-caption retrieval."
     )
     image_size: Count = Field(48, description="Side of the model's input in pixels.")
-    patch_size: Count = Field(8, description="Side of a patch in pixels.")
-    width: Count = Field(96, description="Width of the vision tower.")
-    layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
+    patch_size: Count = Field(12, description="Side of a patch in pixels.")
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(64, description="Width of both towers.")
+    vision_layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
+    text_layers: Count = Field(2, description="Blocks of the text tower.")
     embedding_dimensions: Count = Field(64, description="Dimensions shared by images and captions.")
-    epochs: Count = Field(12, description="Passes over the pictures.")
-    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="Pictures in a contrastive batch.")
-    learning_rate: Positive = Field(1e-3, description="Peak learning rate of AdamW, warmed up, then cosine.")
+    epochs: Count = Field(9, description="Passes over the pictures; more pictures help more than more passes.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Pictures in a contrastive batch.")
+    learning_rate: Positive = Field(2e-3, description="Peak learning rate of AdamW, warmed up, then cosine.")
 
 
 class Simulation(Section):
@@ -116,6 +136,12 @@ class Preprocessing(Section):
         description="A trial is dropped if its peak-to-peak amplitude lies this many robust standard deviations "
         "above the median over trials.",
     )
+
+    @model_validator(mode="after")
+    def _ordered_band(self) -> Preprocessing:
+        if self.high_pass_hz >= self.low_pass_hz:
+            raise ValueError(f"high_pass_hz must be below low_pass_hz ({self.low_pass_hz:g})")
+        return self
 
 
 class Decoding(Section):
@@ -218,7 +244,7 @@ class Evaluation(Section):
 class Compute(Section):
     """Where and with how many threads models are trained."""
 
-    threads: Count = Field(2, description="Threads of a training job; results depend on it in the last digits.")
+    threads: Count = Field(1, description="Threads of a training job; results depend on it in the last digits.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU where there is one.")
 
 

@@ -53,4 +53,4 @@ def track(items: Iterable[Item], label: str, *, unit: str, total: int | None = N
         yield item
         if count and done * 10 // count > told:
             told = done * 10 // count
-            logger.info("%s: %d of %d %ss", label, done, count, unit)
+            logger.info("%s: %s %d of %d", label, unit, done, count)

@@ -45,10 +45,20 @@ TINY = config.Study(
         trials_per_session=3,
         sensors=24,
         backbone=config.SimulatedBackbone(
-            pictures=384, held_out_pictures=64, image_size=32, width=48, layers=3, embedding_dimensions=32, epochs=4
+            pictures=640,
+            held_out_pictures=100,
+            width=32,
+            vision_layers=3,
+            text_layers=1,
+            embedding_dimensions=32,
+            epochs=10,
+            batch_size=32,
+            learning_rate=4e-3,
         ),
     ),
     behavior_training=config.BehaviorTraining(epochs=20, patience=5),
+    # 16 training images: no more folds than leave three images in each
+    reweighting=config.Reweighting(outer_folds=4, inner_folds=4),
     group_training=config.DynamicTraining(stage_1_epochs=20, stage_2_epochs=3, batch_size=16),
     individual_training=config.DynamicTraining(stage_1_epochs=5, stage_2_epochs=3, batch_size=16),
     evaluation=config.Evaluation(resamples=100),

@@ -97,8 +97,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_table(table: pa.Table, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -112,7 +115,9 @@ def _write_table(table: pa.Table, path: Path, metadata: Mapping[str, Any]) -> No
 def _read_table(path: Path, kind: str) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is not a readable Parquet table ({error}): remove it and run again") from error
     metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     if metadata.get("kind") != kind:
@@ -155,15 +160,24 @@ def read(path: Path | str, kind: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file is no Parquet table, of another kind, or lacks a column.
+        If the file is no Parquet table, of another kind, or lacks a column or has it with another type.
     """
     table, metadata = _read_table(Path(path), kind)
-    missing = set(COLUMNS[kind]) - set(table.column_names)
-    if missing:
-        raise ValueError(f"{path} lacks the columns {sorted(missing)} of a {kind} table: write it again")
+    found = dict(zip(table.column_names, table.schema.types, strict=True))
+    wrong = [f"{name} ({wanted})" for name, wanted in COLUMNS[kind].items() if found.get(name) != wanted]
+    if wrong:
+        raise ValueError(f"{path} lacks the columns {', '.join(wrong)} of a {kind} table: write it again")
     frame: pd.DataFrame = table.to_pandas()
     frame.attrs.update(metadata)
     return frame
+
+
+def _positions(stimuli: Sequence[str], *, among: Sequence[str]) -> NDArray[np.intp]:
+    position = {stimulus: index for index, stimulus in enumerate(among)}
+    missing = [stimulus for stimulus in stimuli if stimulus not in position]
+    if missing:
+        raise ValueError(f"there is no stimulus {missing[0]!r} ({len(missing)} of {len(stimuli)} are missing)")
+    return np.array([position[stimulus] for stimulus in stimuli], dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -195,19 +209,25 @@ class RDMs:
         ValueError
             If a stimulus is not among those measured.
         """
-        position = {stimulus: index for index, stimulus in enumerate(self.stimuli)}
-        missing = [stimulus for stimulus in stimuli if stimulus not in position]
-        if missing:
-            raise ValueError(f"the RDM has no stimulus {missing[0]!r} ({len(missing)} of {len(stimuli)} missing)")
-        chosen = np.array([position[stimulus] for stimulus in stimuli], dtype=np.intp)
+        chosen = _positions(stimuli, among=self.stimuli)
         return replace(self, values=rdm.select(self.values, chosen), stimuli=tuple(stimuli))
 
     def at(self, times_ms: NDArray[np.float64]) -> RDMs:
-        """Lay RDMs on a grid of times, not-a-number where they are undefined; static ones stay as they are."""
+        """Lay RDMs on a grid of times, not-a-number where they are undefined; static ones stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If a time of the RDMs is not on the grid.
+        """
         if np.isnan(self.times_ms).all():
             return self
+        nearest = np.abs(times_ms[:, None] - self.times_ms).argmin(axis=0)
+        # models keep their times in single precision
+        if not np.allclose(times_ms[nearest], self.times_ms):
+            raise ValueError("times_ms: the RDMs have times that are not on this grid; make them anew for it")
         values = np.full((len(times_ms), self.values.shape[1]), np.nan, dtype=np.float32)
-        values[np.searchsorted(times_ms, self.times_ms)] = self.values
+        values[nearest] = self.values
         return replace(self, times_ms=times_ms, values=values)
 
     def to_tidy(self) -> pd.DataFrame:
@@ -247,9 +267,14 @@ class Embedding:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def rdms(self, stimuli: Sequence[str]) -> RDMs:
-        """RDMs (1 - Pearson over dimensions) of some of the stimuli, in the order given."""
-        position = {stimulus: index for index, stimulus in enumerate(self.stimuli)}
-        chosen = [position[stimulus] for stimulus in stimuli]
+        """RDMs (1 - Pearson over dimensions) of some of the stimuli, in the order given.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not among those embedded.
+        """
+        chosen = _positions(stimuli, among=self.stimuli)
         distances = rdm.correlation_distance(self.values[:, chosen].astype(np.float64))
         return RDMs(self.times_ms, distances.astype(np.float32), tuple(stimuli), self.metadata)
 
@@ -263,7 +288,8 @@ def write_rdms(rdms: RDMs, path: Path | str, **metadata: Any) -> None:
     table = pa.table(
         {"time_ms": pa.array(rdms.times_ms), "dissimilarity": _fixed_lists(rdms.values.astype(np.float32))}
     )
-    described = {"kind": "rdm", "stimuli": list(rdms.stimuli), **rdms.metadata, **metadata}
+    # kind and order last: metadata that were read from a file still have those of that file
+    described = {**rdms.metadata, **metadata, "kind": "rdm", "stimuli": list(rdms.stimuli)}
     _write_table(table, Path(path), described)
 
 
@@ -294,7 +320,7 @@ def write_embedding(embedding: Embedding, path: Path | str, **metadata: Any) -> 
             "value": _fixed_lists(embedding.values.astype(np.float32)),
         }
     )
-    described = {"kind": "embedding", "stimuli": list(embedding.stimuli), **embedding.metadata, **metadata}
+    described = {**embedding.metadata, **metadata, "kind": "embedding", "stimuli": list(embedding.stimuli)}
     _write_table(table, Path(path), described)
 
 

@@ -13,17 +13,18 @@ params = snakemake.params
 count = params.pictures + params.held_out
 
 drawn = factors.draw_factors(count=count, seed=params.seed)
+values = drawn.to_dict("records")
 folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{number:05d}.png" for number in range(count)]
 for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(drawn.iloc[number], size_pixels=params.size, seed=params.seed + number).save(path)
+    pictures.render_picture(values[number], size_pixels=params.size, seed=params.seed + number).save(path)
 
 describe = np.random.default_rng(params.seed)
 table = pd.DataFrame(
     {
         "path": [str(path) for path in paths],
-        "caption": [captions.describe_picture(row, generator=describe) for _, row in drawn.iterrows()],
+        "caption": [captions.describe_picture(row, generator=describe) for row in values],
         "split": np.where(np.arange(count) < params.pictures, "train", "test"),
     }
 )

@@ -21,17 +21,18 @@ plan = stimuli.plan_stimuli(
 drawn = factors.draw_factors(count=len(plan), seed=seed)
 drawn.index = pd.Index(plan["stimulus"], name="stimulus")
 
+values = drawn.to_dict("records")
 folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{stimulus}.png" for stimulus in plan["stimulus"]]
 for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(drawn.iloc[number], size_pixels=simulation["picture_size"], seed=seed + number).save(path)
+    pictures.render_picture(values[number], size_pixels=simulation["picture_size"], seed=seed + number).save(path)
 describe = np.random.default_rng(seed)
 plan = plan.assign(
     concept=plan["stimulus"],
     path=[str(path) for path in paths],
     sha256=[tables.digest(path) for path in paths],
-    caption=[captions.describe_picture(row, generator=describe) for _, row in drawn.iterrows()],
+    caption=[captions.describe_picture(row, generator=describe) for row in values],
 )
 
 measured = judgements.measured_embedding(drawn, noise=simulation["embedding_noise"], seed=seed)

@@ -19,7 +19,7 @@ architecture = small.architecture(settings)
 preprocessing = small.preprocessing(settings)
 images = small.read_pictures([Path(path) for path in pictures["path"]], preprocessing)
 tokens = small.tokenise(list(pictures["caption"]))
-training = torch.from_numpy((pictures["split"] == "train").to_numpy())
+training = torch.tensor((pictures["split"] == "train").tolist())
 
 clip = pretrain.pretrain_clip(
     images[training],

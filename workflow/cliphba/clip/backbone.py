@@ -15,7 +15,7 @@ from typing import Any
 
 import open_clip
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -97,11 +97,12 @@ class Backbone:
             If a prompt is longer than the text tower's context.
         """
         tokens = self.tokenize(list(prompts)).to(self.device)
-        # the tokenizer cuts long texts silently: the last token is then the end mark put over a word
-        longest = open_clip.SimpleTokenizer(context_length=256)(list(prompts)).count_nonzero(dim=1)
-        if int(longest.max()) > tokens.shape[1]:
-            prompt = prompts[int(longest.argmax())]
-            raise ValueError(f"the prompt {prompt!r} has more than the {tokens.shape[1]} tokens this CLIP can read")
+        # the tokenizer cuts long texts silently and puts the end mark, its highest token, over a word
+        context = tokens.shape[1]
+        ends = self.tokenize(list(prompts), context_length=2 * context).argmax(dim=1)
+        if int(ends.max()) >= context:
+            prompt = prompts[int(ends.argmax())]
+            raise ValueError(f"the prompt {prompt!r} has more than the {context} tokens this CLIP can read")
         features: Tensor = self.clip.encode_text(tokens, normalize=True)
         return features
 
@@ -147,7 +148,7 @@ def _open_image(path: Path) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such image; check the column `path` of the stimuli table") from error
-    except UnidentifiedImageError as error:
+    except OSError as error:
         raise ValueError(f"{path}: not an image that Pillow can read; replace it or remove its stimulus") from error
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import open_clip
 import torch
 from torch import Tensor
-from tqdm import trange
+
+from cliphba.progress import track
 
 LARGEST_LOGIT_SCALE = math.log(100)
 
@@ -70,7 +71,7 @@ def pretrain_clip(
     optimizer, schedule = _optimizer(model, learning_rate=learning_rate, steps=epochs * steps_per_epoch)
     logit_scales = iter(_rising(model.logit_scale.item(), steps=epochs * steps_per_epoch))
     model.logit_scale.requires_grad_(False)
-    for _ in trange(epochs, desc="pre-training CLIP", unit="epoch"):
+    for _ in track(range(epochs), "pre-training CLIP", unit="epoch"):
         order = torch.randperm(len(images))[: steps_per_epoch * batch_size]
         for batch in order.view(steps_per_epoch, batch_size):
             model.logit_scale.data.fill_(next(logit_scales))

@@ -16,9 +16,9 @@ from cliphba.progress import track
 
 # Captions of the study have at most 20 tokens; the standard tokenizer's vocabulary.
 CONTEXT_LENGTH, VOCABULARY = 24, 49408
-# A narrow text tower: the captions have some forty words.
-TEXT_WIDTH, TEXT_HEADS, TEXT_LAYERS = 64, 2, 3
 HEAD_WIDTH = 16
+# Where OpenAI's CLIP starts from: log(1 / 0.07).
+INITIAL_LOGIT_SCALE = 2.66
 
 
 def architecture(settings: SimulatedBackbone) -> dict[str, Any]:
@@ -27,27 +27,32 @@ def architecture(settings: SimulatedBackbone) -> dict[str, Any]:
         "image_size": settings.image_size,
         "patch_size": settings.patch_size,
         "width": settings.width,
-        "layers": settings.layers,
+        "layers": settings.vision_layers,
         "head_width": HEAD_WIDTH,
         "block_type": "custom",
     }
     text = {
         "context_length": CONTEXT_LENGTH,
         "vocab_size": VOCABULARY,
-        "width": TEXT_WIDTH,
-        "heads": TEXT_HEADS,
-        "layers": TEXT_LAYERS,
+        "width": settings.width,
+        "heads": settings.width // HEAD_WIDTH,
+        "layers": settings.text_layers,
         "block_type": "custom",
     }
-    return {"embed_dim": settings.embedding_dimensions, "vision_cfg": vision, "text_cfg": text}
+    return {
+        "embed_dim": settings.embedding_dimensions,
+        "init_logit_scale": INITIAL_LOGIT_SCALE,
+        "vision_cfg": vision,
+        "text_cfg": text,
+    }
 
 
 def preprocessing(settings: SimulatedBackbone) -> dict[str, Any]:
-    """Image preprocessing in open_clip's terms; centred on the mid-grey that the pictures vary about."""
+    """Image preprocessing in open_clip's terms, normalised as OpenAI's CLIP is."""
     return {
         "size": [settings.image_size, settings.image_size],
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.25, 0.25, 0.25],
+        "mean": list(open_clip.OPENAI_DATASET_MEAN),
+        "std": list(open_clip.OPENAI_DATASET_STD),
         "interpolation": "bicubic",
         "resize_mode": "shortest",
     }

@@ -1,16 +1,17 @@
-"""Time-resolved pairwise decoding: for every pair of stimuli and every time point, how well two patterns are told apart.
+"""Time-resolved pairwise decoding: how well the patterns of each pair of stimuli are told apart at each time point.
 
-The classifier is linear discriminant analysis with a covariance shrunk towards a multiple of the identity, tested on one
-session while the others train it: scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage=...)``. With far
-fewer trials than sensors in a pair, all it needs is in the inner products of the trials. Let the rows of X be the n
-training trials of a pair about their class means, d the difference of the means, and
+The classifier is linear discriminant analysis with a covariance shrunk towards a multiple of the identity, tested
+on one session while the others train it: scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage=...)``.
+With far fewer trials than sensors in a pair, all it needs is in the inner products of the trials. Let the rows of X
+be the n training trials of a pair about their class means, d the difference of the means, and
 lambda = shrinkage / (1 - shrinkage) tr(X X') / channels. Then (Woodbury) the inverse covariance is, up to a factor,
-I - X' (X X' + lambda I)^-1 X, and with u = (X X' + lambda I)^-1 X d a pattern x falls on the side of the second stimulus
-if d'x' - u'X x' + bias > 0, x' being x seen from midway between the means.
+I - X' (X X' + lambda I)^-1 X, and with u = (X X' + lambda I)^-1 X d a pattern falls on the second stimulus' side
+if d'z - u'X z + bias > 0, where z is the pattern seen from midway between the means.
 
 Stimuli are laid out as a regular design of slots (session x repetition); a missing trial is a slot of zeros, which
-changes nothing in this algebra. One stimulus meets `LANES` others at a time in the innermost loops, which the compiler
-turns into vector instructions.
+changes nothing in this algebra. In the innermost loops one stimulus meets `LANES` others, which the compiler turns
+into vector instructions; they are written out because array expressions would allocate memory there, seven times
+slower.
 """
 
 from collections.abc import Iterator
@@ -21,14 +22,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
+
+from cliphba.progress import track
 
 LANES = 16  # a multiple of every vector width in use; more would fall out of the fastest cache
 SHRINKAGE = 0.01 / 1.01  # adds 0.01 times the mean variance to the covariance, the convention of CoSMoMVPA
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-# Fused multiply-add is the one liberty taken: the order of every sum stays fixed, so results do not depend on threads.
+# Fused multiply-add is the one liberty taken: sums keep their order, so that results do not depend on threads.
 _compiled = numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
 _compiled_parallel = numba.njit(cache=True, fastmath={"contract"}, error_model="numpy", parallel=True)
 
@@ -101,7 +103,7 @@ def decode_rdm(
     accuracy = np.empty((epochs.shape[2], stimuli * (stimuli - 1) // 2), dtype=np.float32)
     # BLAS runs inside each of our threads, on a few trials at a time: with threads of its own it would fight them.
     with _numba_threads(threads), threadpool_limits(limits=1, user_api="blas"):
-        for time in tqdm(range(epochs.shape[2]), desc=label, unit="time point", disable=None):
+        for time in track(range(epochs.shape[2]), label, unit="time point"):
             rows, columns = _arrange(epochs[:, :, time], design)
             _decode_time_point(rows, columns, design, shrinkage, stimuli, accuracy[time])
     return accuracy
@@ -126,8 +128,8 @@ def _check(
     sessions = np.bincount(np.unique(np.column_stack([stimulus, session]), axis=0)[:, 0])
     if (sessions < 2).any():
         raise ValueError(
-            f"stimulus {int(np.argmax(sessions < 2))} has trials in fewer than two sessions, so that no session can be "
-            "left out: leave this stimulus out, or reject fewer trials."
+            f"stimulus {int(np.argmax(sessions < 2))} has trials in fewer than two sessions, so that no session can "
+            "be left out: leave this stimulus out, or reject fewer trials."
         )
     return stimuli
 
@@ -158,15 +160,15 @@ def _lay_out(stimulus: NDArray[np.integer], session: NDArray[np.integer]) -> Des
     tiles = -(-(int(stimulus.max()) + 1) // LANES)
     trial = np.full((tiles * LANES, slots.size), -1)
     trial[stimulus, slots[session_index, repetition]] = np.arange(len(cell))
-    trial = trial.reshape(tiles, LANES, slots.size)
-    present = np.ascontiguousarray((trial >= 0).transpose(0, 2, 1), dtype=np.float64)
+    lanes = trial.reshape(tiles, LANES, slots.size)
+    present = np.ascontiguousarray((lanes >= 0).transpose(0, 2, 1), dtype=np.float64)
     training = np.stack([np.delete(slots, fold, axis=0).ravel() for fold in range(len(sessions))])
     counts = (np.ascontiguousarray(present[:, kind].sum(axis=2)) for kind in (training, slots))
-    return Design(trial, present, training, slots, *counts)
+    return Design(lanes, present, training, slots, *counts)
 
 
 def _arrange(patterns: NDArray[np.floating], design: Design) -> tuple[Floats, Floats]:
-    """Put trials into their slots, as rows (stimuli, slots, channels) and columns (tiles, channels, slots x lanes)."""
+    """Put trials into slots, as rows (stimuli, slots, channels) and columns (tiles, channels, slots x lanes)."""
     # The mean of all trials cancels in every difference: without it the inner products lose no digits.
     centred = patterns.astype(np.float64) - patterns.mean(axis=0, dtype=np.float64)
     tiles, lanes, slots = design.trial.shape
@@ -180,7 +182,7 @@ def _arrange(patterns: NDArray[np.floating], design: Design) -> tuple[Floats, Fl
 def _numba_threads(threads: int) -> Iterator[None]:
     """Limit numba to some threads, and restore what was set before."""
     before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+    numba.set_num_threads(max(1, min(threads, before)))
     try:
         yield
     finally:
@@ -197,7 +199,7 @@ def _centre(
     weight: Floats,
     out: Floats,
 ) -> None:
-    """Inner products of trials about their stimulus' training mean; the last row and column are those of the means."""
+    """Centre inner products of trials about their stimulus' training mean; the means' own come last."""
     slots, _, lanes = gram.shape
     mean = out[slots]
     mean[:] = 0
@@ -242,15 +244,14 @@ def _assemble(own: Floats, others: Floats, cross: Floats, training: Integers, ma
 
 
 @_compiled
-def _solve(matrix: Floats, ridge: Floats, solution: Floats) -> Floats:
-    """Solve (X X' + ridge I) u = X d by Cholesky's factors, in place; return (X d)'u."""
-    size, lanes = solution.shape
-    inverse, squares = np.empty((size, lanes)), np.zeros(lanes)
+def _factorise(matrix: Floats, ridge: Floats, inverse: Floats) -> None:
+    """Turn X X' + ridge I into its Cholesky factor L, and the last row X d into L^-1 X d; keep 1 / diag(L) aside."""
+    size, lanes = inverse.shape
+    entry = np.empty(lanes)
     for row in range(size + 1):
         target = matrix[row]
         for column in range(min(row + 1, size)):
             factor = matrix[column]
-            entry = solution[0]
             for lane in range(lanes):
                 entry[lane] = target[column, lane]
             for inner in range(column):
@@ -262,17 +263,25 @@ def _solve(matrix: Floats, ridge: Floats, solution: Floats) -> Floats:
             else:
                 for lane in range(lanes):
                     target[column, lane] = entry[lane] * inverse[column, lane]
+
+
+@_compiled
+def _solve(matrix: Floats, ridge: Floats, solution: Floats) -> Floats:
+    """Solve (X X' + ridge I) u = X d, in place; return (X d)'u."""
+    size, lanes = solution.shape
+    inverse, explained = np.empty((size, lanes)), np.zeros(lanes)
+    _factorise(matrix, ridge, inverse)
     forward = matrix[size]
     for row in range(size):
         for lane in range(lanes):
-            squares[lane] += forward[row, lane] * forward[row, lane]
+            explained[lane] += forward[row, lane] * forward[row, lane]
     for row in range(size - 1, -1, -1):
         for lane in range(lanes):
             solution[row, lane] = forward[row, lane] * inverse[row, lane]
         for column in range(row):
             for lane in range(lanes):
                 forward[column, lane] -= matrix[row, column, lane] * solution[row, lane]
-    return squares
+    return explained
 
 
 @_compiled

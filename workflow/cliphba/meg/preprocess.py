@@ -75,22 +75,19 @@ def preprocess(
     raw : mne.io.BaseRaw
         The recording.
     events : pandas.DataFrame
-        One row a trial: ``onset`` in seconds from the start of the recording and ``stimulus``, its id; ``trial``, its
-        number, is added where missing.
+        One row a trial: ``onset`` (s from the start), ``stimulus`` (its id) and, if wanted, ``trial`` (its number).
     session : str
         Name of the session, kept with every trial.
     band_hz : (float, float)
         Pass band of the filter.
     notch_hz : float or None
-        Frequency of the mains, removed with its harmonics as far as the pass band lets them through. None removes
-        none.
+        Frequency of the mains, removed with its harmonics as far as the pass band lets them through.
     epoch_ms, baseline_ms : (float, float)
-        Span of an epoch, and of the stretch whose mean is subtracted, relative to the onset.
+        Span of an epoch, and of the stretch whose mean is subtracted.
     step_ms : float
         Time between the samples of the epochs; one of them falls on the onset.
     rejection : float or None
-        A trial is dropped if its peak-to-peak range stands out from those of the other trials by more than this many
-        robust standard deviations. None keeps all.
+        Robust standard deviations by which a trial's peak-to-peak range may exceed the others'. None keeps all.
     picks : str or list of str
         Channels or channel types, as MNE takes them.
 
@@ -102,30 +99,22 @@ def preprocess(
     Raises
     ------
     ValueError
-        If the pass band reaches too high for the time step, or if a needed column is missing, onsets repeat, or no trial is left.
+        If the band reaches too high for the step, a column is missing, onsets repeat, or no trial is left.
     """
     _check(events, band_hz=band_hz, step_ms=step_ms)
-    raw = raw.copy().pick(picks, exclude="bads").load_data(verbose="error")
-    # Where the pass band has ended there is nothing left to notch out.
-    mains_hz = [] if notch_hz is None else np.arange(notch_hz, _stop_hz(band_hz), notch_hz)
-    if len(mains_hz):
-        raw.notch_filter(mains_hz, verbose="error")
-    raw.filter(*band_hz, verbose="error")
-    raw, decimation = _resample(raw, step_ms)
+    filtered, decimation = _resample(_filter(raw, band_hz=band_hz, notch_hz=notch_hz, picks=picks), step_ms)
     epochs = mne.Epochs(
-        raw,
-        _find_samples(raw, events["onset"]),
+        filtered,
+        _find_samples(filtered, events["onset"]),
         tmin=epoch_ms[0] / 1000,
         tmax=epoch_ms[1] / 1000,
         baseline=(baseline_ms[0] / 1000, baseline_ms[1] / 1000),
         decim=decimation,
         metadata=_describe(events, session),
         preload=True,
-        reject_by_annotation=True,
         verbose="error",
     )
-    _report_lost(epochs, len(events), session)
-    return epochs if rejection is None else _reject(epochs, rejection, session)
+    return _reject(epochs, rejection, trials=len(events), session=session)
 
 
 def scale_channels(epochs: mne.Epochs) -> NDArray[np.float32]:
@@ -166,9 +155,21 @@ def _check(events: pd.DataFrame, *, band_hz: tuple[float, float], step_ms: float
     stop, nyquist = _stop_hz(band_hz), 500 / step_ms
     if stop > nyquist:
         raise ValueError(
-            f"band_hz lets frequencies up to {stop:g} Hz pass, but samples every {step_ms:g} ms (step_ms) can only carry "
-            f"{nyquist:g} Hz: lower the upper end of band_hz to {min(nyquist - 2, nyquist / 1.25):g} or take a finer step."
+            f"band_hz lets frequencies up to {stop:g} Hz pass, but samples every {step_ms:g} ms (step_ms) carry only "
+            f"{nyquist:g} Hz: lower the upper end of band_hz to {min(nyquist - 2, nyquist / 1.25):g} or refine it."
         )
+
+
+def _filter(
+    raw: mne.io.BaseRaw, *, band_hz: tuple[float, float], notch_hz: float | None, picks: str | list[str]
+) -> mne.io.BaseRaw:
+    """Filter a copy of the wanted good channels, as one continuous stretch."""
+    raw = raw.copy().pick(picks, exclude="bads").load_data(verbose="error")
+    # Where the pass band has ended there is nothing left to notch out.
+    stop_hz = _stop_hz(band_hz)
+    if notch_hz is not None and notch_hz < stop_hz:
+        raw.notch_filter(np.arange(notch_hz, stop_hz, notch_hz), verbose="error")
+    return raw.filter(*band_hz, verbose="error")
 
 
 def _stop_hz(band_hz: tuple[float, float]) -> float:
@@ -201,7 +202,7 @@ def _describe(events: pd.DataFrame, session: str) -> pd.DataFrame:
 def _report_lost(epochs: mne.Epochs, trials: int, session: str) -> None:
     """Say how many trials were cut off or annotated as bad; refuse to go on without any."""
     if not len(epochs):
-        raise ValueError(f"session {session}: no trial lies whole within the recording; check the onsets of the events.")
+        raise ValueError(f"session {session}: no trial lies within the recording; check the onsets of the events.")
     if len(epochs) < trials:
         logger.warning(
             "session %s: %d of %d trials are cut off by the recording or annotated as bad.",
@@ -209,8 +210,11 @@ def _report_lost(epochs: mne.Epochs, trials: int, session: str) -> None:
         )  # fmt: skip
 
 
-def _reject(epochs: mne.Epochs, rejection: float, session: str) -> mne.Epochs:
+def _reject(epochs: mne.Epochs, rejection: float | None, *, trials: int, session: str) -> mne.Epochs:
     """Drop trials whose range stands out, each channel measured by its own median range, whatever its type."""
+    _report_lost(epochs, trials, session)
+    if rejection is None:
+        return epochs
     peak_to_peak = np.ptp(epochs.get_data(copy=False), axis=2)
     typical = np.maximum(np.median(peak_to_peak, axis=0), np.finfo(float).tiny)
     # The logarithm makes ranges nearly normal; the mean of the worst tenth of the channels ignores one noisy sensor.

@@ -189,7 +189,7 @@ def _find_backbone(path: Path, checkpoint: Checkpoint, given: str | Path | None)
     recorded = Path(checkpoint.backbone)
     # the study's folder may have been moved or copied since: there the backbone stands beside the models
     beside = path.resolve().parent.parent / recorded.name
-    return recorded if recorded.is_dir() else beside
+    return beside if beside.is_dir() else recorded
 
 
 def build_model(checkpoint: Checkpoint, backbone: Backbone) -> PerceptionModel:

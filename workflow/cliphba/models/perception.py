@@ -68,13 +68,20 @@ class PerceptionModel:
         Embedding
             (times, images, dimensions); for plain CLIP the image feature. An image's embedding does not depend
             on what other images are embedded with it.
+
+        Raises
+        ------
+        ValueError
+            If there are no images, or not one distinct identifier for each.
         """
         names = stimuli if stimuli is not None else [Path(image).stem for image in images]
+        _check_names(names, len(images))
         decoded = (self.backbone.read_images(part) for part in _parts(images))
         return self._embed(decoded, names, batches=-(-len(images) // BATCH))
 
     def embed_decoded(self, images: Tensor, stimuli: Sequence[str]) -> Embedding:
         """Embed images that were decoded before (images, 3, height, width); see `embed`."""
+        _check_names(stimuli, len(images))
         parts = images.split(BATCH)
         return self._embed(parts, stimuli, batches=len(parts))
 
@@ -100,6 +107,15 @@ class PerceptionModel:
         blocks = self.backbone.block_features(images)
         embedding: Tensor = self.head(block_similarity(blocks, self.text_features, self.backbone.scale))
         return embedding
+
+
+def _check_names(names: Sequence[str], images: int) -> None:
+    if not images:
+        raise ValueError("images: at least one is needed")
+    if len(names) != images or len(set(names)) < images:
+        raise ValueError(
+            "stimuli: every image needs an identifier of its own; file names must differ or `stimuli` be given"
+        )
 
 
 def _parts(images: Sequence[Path | str]) -> Iterator[list[Path]]:

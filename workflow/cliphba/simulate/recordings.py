@@ -40,7 +40,7 @@ SUSTAINED_DELAY_MS = 130.0  # objects stay decodable in a second, broader wave 1
 SUSTAINED_SD_MS = 70.0
 SUSTAINED_GAIN = 0.8
 # Pictures are decoded as well around 330 ms as around 120 ms (THINGS-MEG), though fewer factors then respond.
-STRENGTH: dict[Kind, float] = {"low-level": 1.0, "colour": 1.0, "shape": 1.0, "texture": 1.0, "material": 2.0}
+STRENGTH: dict[Kind, float] = {"low-level": 0.8, "colour": 1.0, "shape": 1.0, "texture": 1.0, "material": 1.7}
 RESPONSE_MS = 700  # after this every kernel has died away
 RESPONSE_MOMENT_AM = 15e-9  # a patch of cortex gives 10-20 nAm (Hamalainen et al. 1993)
 
@@ -111,25 +111,20 @@ def simulate_session(
     raw : mne.io.RawArray
         Magnetometers in tesla and a trigger channel whose pulses are 1 + the row of the picture in `factors`.
     events : pandas.DataFrame
-        One row a trial: ``onset`` (s), ``sample``, ``stimulus``, ``trial``.
+        One row a trial: ``onset`` (s), ``sample``, ``trial``, ``stimulus``.
 
     Raises
     ------
     ValueError
         If `truth` does not describe exactly one participant, or `factors` lacks a factor.
     """
-    names = [factor.name for factor in FACTORS]
-    if truth["participant"].nunique() != 1 or set(truth["factor"]) != set(names):
-        raise ValueError("truth must hold the rows of exactly one participant, one for each factor.")
-    if missing := set(names) - set(factors.columns):
-        raise ValueError(f"factors lacks the columns {', '.join(sorted(missing))}: draw them with draw_factors.")
-    truth = truth.set_index("factor").loc[names]
+    truth = _check(factors, truth)
     generator = _generator(seed, str(truth["participant"].iloc[0]), session)
     order = np.concatenate([generator.permutation(len(factors)) for _ in range(trials_per_stimulus)])
     onset = _draw_onsets(len(order), sampling_rate_hz, generator)
     samples = int(onset[-1] + (ONSET_ASYNCHRONY_S + MARGIN_S) * sampling_rate_hz)
     info = _helmet(sensors, sampling_rate_hz, generator)
-    strength = signal * RESPONSE_MOMENT_AM * factors[names].to_numpy()[order]
+    strength = signal * RESPONSE_MOMENT_AM * factors[truth.index].to_numpy()[order]
     responses = _respond(strength, onset, samples, truth=truth, rate=sampling_rate_hz)
     field = _lead_field(info, _factor_sources(seed, int(truth["anatomy"].iloc[0]))) @ responses
     field += _interfere(info, seed, samples, generator)
@@ -137,15 +132,8 @@ def simulate_session(
     trigger[0, onset] = order + 1
     field = np.clip(field, -RANGE_T, RANGE_T)
     raw = mne.io.RawArray(np.vstack([field, trigger]), info, verbose="error")
-    events = pd.DataFrame(
-        {
-            "onset": onset / sampling_rate_hz,
-            "sample": onset,
-            "stimulus": factors.index.to_numpy()[order],
-            "trial": np.arange(len(order)),
-        }
-    )
-    return raw, events
+    events = pd.DataFrame({"onset": onset / sampling_rate_hz, "sample": onset, "trial": np.arange(len(order))})
+    return raw, events.assign(stimulus=factors.index.to_numpy()[order])
 
 
 def write_session(raw: mne.io.BaseRaw, events: pd.DataFrame, *, root: Path, participant: str, session: int) -> Path:
@@ -220,6 +208,16 @@ def _write_bids(raw: mne.io.BaseRaw, events: pd.DataFrame, place: BIDSPath, scra
     return Path(written.fpath)
 
 
+def _check(factors: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Return the truth about one participant in the order of the factors, or say what is missing."""
+    names = [factor.name for factor in FACTORS]
+    if truth["participant"].nunique() != 1 or sorted(truth["factor"]) != sorted(names):
+        raise ValueError("truth must hold the rows of exactly one participant, one for each factor.")
+    if missing := set(names) - set(factors.columns):
+        raise ValueError(f"factors lacks the columns {', '.join(sorted(missing))}: draw them with draw_factors.")
+    return truth.set_index("factor").loc[names]
+
+
 def _generator(seed: int, participant: str, session: int) -> np.random.Generator:
     """One stream of random numbers for each session of each participant."""
     return np.random.default_rng([seed, session, *participant.encode()])
@@ -282,9 +280,17 @@ def _cortical_sources(count: int, generator: np.random.Generator) -> Sources:
 
 
 def _factor_sources(seed: int, anatomy: int) -> Sources:
-    """Two dipoles for each factor in one anatomy, mirrored to where vision is: the back of the head."""
+    """Two dipoles for each factor in one anatomy, mirrored to where vision is: the back of the head.
+
+    All lie in the walls of sulci, whose currents a magnetometer sees, so that how hard a study is does not hang on
+    how many factors its seed happens to point outwards.
+    """
     sources = _cortical_sources(2 * len(FACTORS), np.random.default_rng([seed, 0, anatomy]))
-    return Sources(np.where([False, True, False], -np.abs(sources.position), sources.position), sources.direction)
+    position = np.where([False, True, False], -np.abs(sources.position), sources.position)
+    outward = position - CENTRE_M
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    tangential = sources.direction - (sources.direction * outward).sum(axis=1, keepdims=True) * outward
+    return Sources(position, tangential / np.linalg.norm(tangential, axis=1, keepdims=True))
 
 
 def _directions(count: int, generator: np.random.Generator) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -85,11 +86,21 @@ def fit(
         Snapshot of the epoch with the lowest validation loss; the start is a candidate like any other.
     log
         Losses of every epoch.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not a number.
     """
     log: list[EpochLosses] = []
 
     def record(epoch: int, split: str, parts: Tensor) -> float:
         total = task.objective(parts).item()
+        if math.isnan(total):
+            raise ValueError(
+                f"{task.name}: the {split} loss of epoch {epoch} is not a number; look for missing values in the "
+                "targets, or lower the learning rate"
+            )
         log.append(EpochLosses(epoch, split, total, tuple(parts.tolist())))
         return total
 

@@ -50,7 +50,13 @@ def optimise_reweighting(
     -------
     InitialReweighting
         Mean of the inner solutions of all outer folds.
+
+    Raises
+    ------
+    ValueError
+        If the folds leave out too few images for a correlation over their pairs.
     """
+    _check_folds(class_tokens.shape[1], outer_folds, inner_folds)
     square = _square(rdms, class_tokens.shape[1])
     images = np.random.default_rng(seed).permutation(class_tokens.shape[1])
     solutions, scores = [], []
@@ -63,6 +69,16 @@ def optimise_reweighting(
         solutions.append(weights)
         scores.append(_correlation(weights, class_tokens, square, left_out))
     return InitialReweighting(torch.stack(solutions).mean(dim=0), torch.stack(scores).mean(dim=0))
+
+
+def _check_folds(images: int, outer_folds: int, inner_folds: int) -> None:
+    """Refuse folds of fewer than three images: one pair has no correlation."""
+    kept = images - -(-images // outer_folds)
+    if min(images // outer_folds, kept // inner_folds) < 3:
+        raise ValueError(
+            f"reweighting: {images} images are too few for {outer_folds} outer and {inner_folds} inner folds, each "
+            "of which needs three; use fewer folds or more images"
+        )
 
 
 def _folds(images: NDArray[np.intp], folds: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -1,0 +1,138 @@
+"""The typed study: generated files, every key explained, and one clear message for whatever is wrong."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from cliphba import config, studies
+from cliphba.config import ConfigurationError, load_study
+from tests.conftest import ROOT
+
+LEAST = {"name": "mine", "participants": ["sub-01", "sub-02", "sub-03"], "simulation": {}}
+
+
+def sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield section
+    for field in section.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from sections(field.annotation)
+
+
+@pytest.mark.parametrize("name", studies.generated_files())
+def test_generated_files_have_not_drifted(name):
+    assert (ROOT / "config" / name).read_text() == studies.generated_files()[name], "run `make config`"
+
+
+@pytest.mark.parametrize("study", [studies.DEMO, studies.TINY], ids=["demo", "tiny"])
+def test_study_comes_back_from_its_yaml(study):
+    assert load_study(yaml.safe_load(studies.to_yaml(study, "A title."))) == study
+
+
+def test_every_key_is_explained():
+    unexplained = [
+        f"{section.__name__}.{name}"
+        for section in sections(config.Study)
+        for name, field in section.model_fields.items()
+        if not field.description or not field.description.endswith(".")
+    ]
+    assert len(list(sections(config.Study))) >= 12
+    assert not unexplained
+
+
+def test_every_key_of_the_yaml_has_its_comment_above():
+    lines = studies.generated_files()["config.yaml"].splitlines()
+    keys = [index for index, line in enumerate(lines) if line and not line.lstrip().startswith("#")]
+    assert all(lines[index - 1].lstrip().startswith("#") for index in keys)
+
+
+def test_published_values_are_the_defaults():
+    study = load_study(LEAST)
+    behavior, group, personal = study.behavior_training, study.group_training, study.individual_training
+    assert (behavior.learning_rate, behavior.batch_size, behavior.patience) == (3e-4, 64, 20)
+    assert (behavior.adapter.rank, behavior.adapter.alpha, behavior.adapter.magnitude) == (32, 16, True)
+    assert (behavior.vision_blocks, behavior.text_blocks) == (2, 1)
+    assert (group.adapter.rank, personal.adapter.rank, personal.adapter.magnitude) == (32, 6, False)
+    assert (group.reweighting_learning_rate, group.adapter_learning_rate) == (3e-3, 3e-5)
+    assert tuple(group.loss.model_dump().values()) == (1, 0.1, 0.15)
+    assert tuple(personal.loss.model_dump().values()) == (1, 0.15, 0.1)
+    assert (group.batch_size, personal.batch_size) == (50, 40)
+    assert len(study.grid.times_ms) == 281
+    assert (study.grid.times_ms[0], study.grid.times_ms[-1]) == (-100, 1300)
+
+
+def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
+    given = {"individual_training": {"stage_2_epochs": 3, "adapter": {"alpha": 8}, "loss": {"pattern": 2}}}
+    personal = load_study(LEAST | given).individual_training
+    assert (personal.stage_2_epochs, personal.batch_size, personal.stage_2_patience) == (3, 40, 10)
+    assert personal.adapter == config.Adapter(rank=6, alpha=8, magnitude=False)
+    assert personal.loss == config.LossWeights(pattern=2, magnitude=0.15, generalisation=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sed": 1}, r"sed: there is no such key; allowed here: name, seed, participants"),
+        ({"grid": {"stepms": 5}}, r"grid.stepms: there is no such key; allowed here: start_ms, stop_ms, step_ms"),
+        (
+            {"individual_training": {"adapter": {"rnk": 3}}},
+            r"individual_training.adapter.rnk: there is no such key; allowed here: rank, alpha, magnitude",
+        ),
+        ({"seed": "one"}, r"seed: .*integer.*'one'"),
+        ({"simulation": 5}, r"simulation: .*dictionary.*5"),
+        ({"group_training": {"batch_size": 2}}, r"group_training.batch_size: .*greater than or equal to 4 .*2"),
+        ({"evaluation": {"resamples": 3}}, r"evaluation.resamples: .*greater than or equal to 20"),
+        ({"simulation": {"sessions": 5}}, r"simulation.sessions: .*multiple of 2"),
+        ({"compute": {"device": "tpu"}}, r"compute.device: .*'auto', 'cpu' or 'cuda'.*'tpu'"),
+        ({"grid": {"stop_ms": float("inf")}}, r"grid.stop_ms: .*finite"),
+        ({"grid": {"step_ms": 7}}, r"grid: start_ms and stop_ms must be whole multiples of step_ms"),
+        ({"grid": {"start_ms": 0}}, r"grid.start_ms: .*less than 0"),
+        ({"grid": {"step_ms": 20}}, r"preprocessing.low_pass_hz: must be at most 20 Hz"),
+        ({"preprocessing": {"high_pass_hz": 45}}, r"preprocessing: high_pass_hz must be below low_pass_hz"),
+        ({"participants": ["sub-01", "sub-02", "sub-02"]}, r"participants: every name may stand there once"),
+        ({"participants": ["sub-01", "sub-02", "Anna"]}, r"participants.2: .*'Anna'"),
+        ({"participants": ["sub-01"]}, r"participants: .*at least 3"),
+        ({"name": "my study"}, r"name: .*'my study'"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_path_and_what_is_allowed(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        load_study(LEAST | wrong)
+
+
+def test_all_wrong_settings_are_named_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        load_study({"participants": LEAST["participants"], "seed": -1, "simulation": {"sensors": 2}})
+    assert str(caught.value).count("\n") == 3
+    for path in ("name: is missing", "seed: ", "simulation.sensors: "):
+        assert path in str(caught.value)
+
+
+def test_an_empty_file_is_refused():
+    with pytest.raises(ConfigurationError, match=r"study: .*dictionary"):
+        load_study(yaml.safe_load(""))
+
+
+def test_seeds_differ_by_purpose_and_by_study_seed_but_not_by_run():
+    first, other = load_study(LEAST), load_study(LEAST | {"seed": 2})
+    purposes = [("group",), ("individual", "sub-01"), ("individual", "sub-02"), ("behavior",)]
+    seeds = [study.seed_of(*purpose) for study in (first, other) for purpose in purposes]
+    assert len(set(seeds)) == 8
+    assert seeds[:4] == [load_study(LEAST).seed_of(*purpose) for purpose in purposes]
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_halves_are_whole_sessions_and_share_none():
+    halves = load_study(LEAST | {"simulation": {"sessions": 4}}).halves
+    assert halves == {"train": ["ses-01", "ses-03"], "test": ["ses-02", "ses-04"]}
+
+
+def test_light_parts_do_not_import_torch():
+    code = (
+        "import sys, cliphba.studies, cliphba.tables, cliphba.rdm, cliphba.meg.curves, cliphba.behavior;"
+        "sys.exit(bool({'torch', 'open_clip', 'peft'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow", check=False).returncode == 0

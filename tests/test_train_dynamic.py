@@ -1,0 +1,227 @@
+"""Fine-tuning to RDMs over time: planted reweighting and adapters are approached, and the stages do what they say."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from cliphba import rdm
+from cliphba.clip.adapters import AdapterPlan
+from cliphba.clip.backbone import Backbone
+from cliphba.config import Adapter, DynamicTraining, LossWeights
+from cliphba.models.checkpoint import Checkpoint, save_checkpoint
+from cliphba.models.heads import DynamicHead, TemporalCurves, block_similarity
+from cliphba.train import dynamic
+from cliphba.train.dynamic import MeasuredImages, fit_dynamic
+from cliphba.train.loop import best_loss
+from cliphba.train.losses import Objective, loss_parts
+from tests.small_clip import LAYERS, pictures, text_features_among_images, trained_adapter
+
+TIMES = 6
+SETTINGS = DynamicTraining(
+    adapter=Adapter(rank=4, magnitude=False),
+    reweighting_learning_rate=0.1,
+    adapter_learning_rate=3e-3,
+    batch_size=16,
+    stage_1_epochs=25,
+    stage_1_patience=5,
+    stage_2_epochs=8,
+    stage_2_patience=3,
+)
+PLAN = AdapterPlan.of(SETTINGS.adapter, vision=tuple(range(LAYERS)))
+
+
+def make_head(logits):
+    ramp = torch.linspace(0.2, 1, TIMES)
+    curves = TemporalCurves(20 * torch.arange(1, TIMES + 1).float(), ramp, ramp.flip(0), 1 - ramp)
+    return DynamicHead(curves, logits, window_ms=20)
+
+
+def start_head():
+    return make_head(torch.zeros(TIMES, LAYERS))
+
+
+@torch.no_grad()
+def rdms_of(model, head, images, text_features):
+    similarity = block_similarity(model.block_features(images), text_features, model.scale)
+    return rdm.correlation_distance(head(similarity))
+
+
+@pytest.fixture(scope="module")
+def text_features(backbone):
+    return text_features_among_images(backbone)
+
+
+@pytest.fixture(scope="module")
+def measured(backbone, text_features):
+    """Training, validation and test images with the RDMs of a planted model of the same kind."""
+    planted = checkpoint_of(backbone, trained_adapter(backbone.copy().clip, PLAN, seed=5)).onto(backbone)
+    early_to_late = 4 * torch.cos(torch.linspace(0, np.pi, TIMES)[:, None] - torch.linspace(0, np.pi, LAYERS))
+    parts = [pictures(count, seed=seed) for seed, count in enumerate((40, 16, 24))]
+    return [MeasuredImages(part, rdms_of(planted, make_head(early_to_late), part, text_features)) for part in parts]
+
+
+def checkpoint_of(backbone, adapter, state=None):
+    return Checkpoint(
+        kind="dynamic" if state else "behavior",
+        dimensions=[],
+        prompts=[],
+        adapters=[adapter],
+        backbone="backbone",
+        backbone_sha256=backbone.weights_sha256,
+        dynamic=state,
+    )
+
+
+def train(backbone, measured, text_features, *, seed=0, noise_scale=0.1, **changes):
+    return fit_dynamic(
+        backbone,
+        text_features=text_features,
+        head=start_head(),
+        training=measured[0],
+        validation=measured[1],
+        settings=SETTINGS.model_copy(update=changes),
+        noise_scale=noise_scale,
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(backbone, measured, text_features):
+    return train(backbone, measured, text_features)
+
+
+def held_out_fit(backbone, measured, text_features, adapter, head):
+    model = checkpoint_of(backbone, adapter).onto(backbone) if adapter else backbone
+    found = rdms_of(model, head, measured[2].images, text_features)
+    return float(rdm.pearson(found.flatten(), measured[2].rdms.flatten()))
+
+
+def test_a_planted_model_is_approached_on_unseen_images_stage_by_stage(backbone, measured, text_features, fitted):
+    before = held_out_fit(backbone, measured, text_features, None, start_head())
+    head = fitted.dynamic.head()
+    reweighted = held_out_fit(backbone, measured, text_features, None, head)
+    adapted = held_out_fit(backbone, measured, text_features, fitted.adapter, head)
+    assert before < reweighted < adapted
+    assert 1 - adapted < (1 - before) / 2
+
+
+def test_the_saved_model_has_the_best_validation_loss_of_training(backbone, measured, text_features, fitted):
+    model = checkpoint_of(backbone, fitted.adapter).onto(backbone)
+    parts = loss_parts(rdms_of(model, fitted.dynamic.head(), measured[1].images, text_features), measured[1].rdms)
+    best = min((losses for losses in fitted.logs[1] if losses.split == "validation"), key=lambda one: one.total)
+    assert parts.tolist() == pytest.approx(best.parts, abs=1e-5)
+
+
+def test_losses_are_relative_to_those_before_training(backbone, measured, text_features, fitted):
+    before = rdms_of(backbone, start_head(), measured[1].images, text_features)
+    parts = loss_parts(before, measured[1].rdms)
+    assert fitted.logs[0][0].parts == pytest.approx(parts.tolist(), abs=1e-6)
+    assert fitted.logs[0][0].total == pytest.approx(1 + 0.1 + 0.15, abs=1e-5)
+    objective = Objective.relative_to(parts, LossWeights())
+    last = fitted.logs[1][-1]
+    assert float(objective.total(torch.tensor(last.parts))) == pytest.approx(last.total, rel=1e-4)
+
+
+def test_stage_2_starts_from_the_best_of_stage_1_not_from_its_last(backbone, measured, text_features):
+    opposite = MeasuredImages(measured[1].images, 2 - measured[1].rdms)
+    fit = train(backbone, [measured[0], opposite], text_features, stage_1_epochs=2, stage_2_epochs=0)
+    first, second = fit.logs
+    assert first[-1].total > best_loss(first) + 0.01
+    assert second[0].total == pytest.approx(best_loss(first), rel=1e-5)
+
+
+def test_no_second_stage_leaves_the_vision_tower_as_it_was(backbone, measured, text_features):
+    fit = train(backbone, measured, text_features, stage_1_epochs=3, stage_2_epochs=0)
+    model = checkpoint_of(backbone, fit.adapter).onto(backbone)
+    images = measured[1].images
+    torch.testing.assert_close(model.block_features(images), backbone.block_features(images), atol=1e-5, rtol=0)
+    assert not torch.equal(fit.dynamic.reweighting, torch.zeros(TIMES, LAYERS))
+
+
+def test_the_model_given_stays_as_it_was(backbone, measured, text_features):
+    before = {name: part.clone() for name, part in backbone.clip.state_dict().items()}
+    train(backbone, measured, text_features, stage_1_epochs=1, stage_2_epochs=1)
+    assert all(torch.equal(part, before[name]) for name, part in backbone.clip.state_dict().items())
+    assert set(before) == set(backbone.clip.state_dict())
+
+
+def test_magnitudes_stay_frozen(backbone, fitted):
+    for name, part in fitted.adapter.state.items():
+        if name.endswith("lora_magnitude_vector"):
+            place = name.removeprefix("base_model.model.").removesuffix("lora_magnitude_vector")
+            weight = backbone.clip.state_dict()[f"{place}weight"]
+            torch.testing.assert_close(part, weight.norm(dim=1))
+
+
+def test_same_seed_gives_the_same_bytes(backbone, measured, text_features, tmp_path):
+    for name, seed in (("first", 0), ("second", 0), ("other", 1)):
+        fit = train(backbone, measured, text_features, seed=seed, stage_1_epochs=2, stage_2_epochs=2)
+        save_checkpoint(checkpoint_of(backbone, fit.adapter, fit.dynamic), tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    assert (tmp_path / "first").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+def test_stage_1_uses_all_pairs_and_never_runs_the_tower(backbone, measured, text_features, monkeypatch):
+    runs, pairs = [], []
+    class_tokens, parts_of = Backbone.class_tokens, dynamic.loss_parts
+    monkeypatch.setattr(
+        Backbone, "class_tokens", lambda self, images: runs.append(len(images)) or class_tokens(self, images)
+    )
+    monkeypatch.setattr(
+        dynamic, "loss_parts", lambda found, target: pairs.append(target.shape[1]) or parts_of(found, target)
+    )
+    counts = []
+    for epochs in (1, 4):
+        runs.clear()
+        pairs.clear()
+        train(backbone, measured, text_features, stage_1_epochs=epochs, stage_2_epochs=0)
+        counts.append(len(runs))
+        assert pairs.count(40 * 39 // 2) == epochs
+    assert counts[0] == counts[1]
+
+
+def test_stage_2_uses_every_image_in_new_batches_each_epoch(backbone, measured, text_features, monkeypatch):
+    drawn = []
+    subset = MeasuredImages.subset
+    monkeypatch.setattr(
+        MeasuredImages, "subset", lambda self, chosen: drawn.append(chosen.tolist()) or subset(self, chosen)
+    )
+    train(backbone, measured, text_features, stage_1_epochs=1, stage_2_epochs=3)
+    batches = round(40 / 16)
+    epochs = [drawn[start : start + batches] for start in range(0, len(drawn), batches)]
+    assert len(epochs) == 3
+    assert all(sorted(itertools.chain(*epoch)) == list(range(40)) for epoch in epochs)
+    assert len({frozenset(batch) for epoch in epochs for batch in epoch}) == 3 * batches
+
+
+def test_prompts_are_not_encoded_in_training(backbone, measured, text_features, monkeypatch):
+    def refuse(self, prompts):
+        raise AssertionError("text tower run")
+
+    monkeypatch.setattr(Backbone, "text_features", refuse)
+    train(backbone, measured, text_features, stage_1_epochs=1, stage_2_epochs=1)
+
+
+def test_noise_is_in_training_only(backbone, measured, text_features):
+    quiet, loud = (
+        train(backbone, measured, text_features, noise_scale=scale, stage_1_epochs=1, stage_2_epochs=0).logs[0]
+        for scale in (0, 5)
+    )
+    assert quiet[0] == loud[0]
+    assert quiet[1].total < loud[1].total
+
+
+def test_subset_takes_pairs_in_the_order_of_its_images():
+    whole = MeasuredImages(torch.arange(4.0), torch.tensor([[1.0, 2, 3, 4, 5, 6]]))  # pairs 01 02 03 12 13 23
+    part = whole.subset(torch.tensor([3, 0, 2]))
+    assert part.images.tolist() == [3, 0, 2]
+    assert part.rdms.tolist() == [[3, 6, 2]]
+
+
+def test_an_undefined_rdm_is_refused_and_not_trained_on(backbone, measured, text_features):
+    holed = measured[0].rdms.clone()
+    holed[0] = torch.nan
+    with pytest.raises(ValueError, match="stage 1: reweighting: the train loss of epoch 1 is not a number"):
+        train(backbone, [MeasuredImages(measured[0].images, holed), measured[1]], text_features)
