@@ -31,7 +31,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 def planned(output: str) -> dict[str, int]:
     """Rules and numbers of jobs in the statistics of a dry run."""
-    lines = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+    lines = output.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
     return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}
 
 
@@ -102,7 +102,7 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "embed": 1,
         "evaluate": 1,
         "describe_decoding": 1,
-        "describe_reweighting": 1,
+        "describe_group": 1,
         "draw_figure": 5,
     }
 

@@ -68,7 +68,7 @@ class TimeGrid(Section):
 class SimulatedBackbone(Section):
     """The small CLIP that the simulated study pre-trains contrastively on captioned pictures."""
 
-    pictures: Count = Field(9000, description="Captioned pictures it is trained on.")
+    pictures: Count = Field(18000, description="Captioned pictures it is trained on.")
     held_out_pictures: Annotated[int, Field(ge=2)] = Field(
         500, description="Pictures kept back to measure image-to-caption retrieval."
     )
@@ -76,11 +76,13 @@ class SimulatedBackbone(Section):
     patch_size: Count = Field(12, description="Side of a patch in pixels.")
     width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(64, description="Width of both towers.")
     vision_layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
-    text_layers: Count = Field(2, description="Blocks of the text tower.")
+    text_layers: Count = Field(1, description="Blocks of the text tower.")
     embedding_dimensions: Count = Field(64, description="Dimensions shared by images and captions.")
-    epochs: Count = Field(9, description="Passes over the pictures; more pictures help more than more passes.")
-    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Pictures in a contrastive batch.")
-    learning_rate: Positive = Field(2e-3, description="Peak learning rate of AdamW, warmed up, then cosine.")
+    epochs: Count = Field(8, description="Passes over the pictures; more pictures help more than more passes.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="Pictures in a contrastive batch.")
+    learning_rate: Positive = Field(
+        2e-3, description="Peak learning rate of AdamW, warmed up, then cosine; Muon takes six times it."
+    )
 
 
 class Simulation(Section):
@@ -96,7 +98,7 @@ class Simulation(Section):
         40, description="Pictures that no training ever sees; all triplets of them are judged."
     )
     behavior_images: Annotated[int, Field(ge=0)] = Field(
-        500, description="Further pictures with a behavioural embedding but without MEG."
+        1500, description="Further pictures with a behavioural embedding but without MEG."
     )
     picture_size: Count = Field(96, description="Side of the rendered pictures in pixels.")
     judgement_repetitions: Count = Field(4, description="Judgements of every triplet of test pictures.")
@@ -202,7 +204,8 @@ class DynamicTraining(Section):
     stage_2_patience: Count = Field(5, description="Epochs without improvement before stage 2 stops.")
 
 
-def _individual_training() -> DynamicTraining:
+def individual_training_defaults() -> DynamicTraining:
+    """Give the published hyperparameters of personal models."""
     return DynamicTraining(
         adapter=Adapter(rank=6, magnitude=False),
         loss=LossWeights(pattern=1, magnitude=0.15, generalisation=0.1),
@@ -269,7 +272,7 @@ class Study(Section):
         default_factory=DynamicTraining, description="Fine-tuning to the group's MEG."
     )
     individual_training: DynamicTraining = Field(
-        default_factory=_individual_training, description="Fine-tuning to one person's MEG."
+        default_factory=individual_training_defaults, description="Fine-tuning to one person's MEG."
     )
     evaluation: Evaluation = Field(default_factory=Evaluation, description="Statistics on held-out data.")
     compute: Compute = Field(default_factory=Compute, description="Threads and device.")

@@ -44,8 +44,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     # recordings
     "recordings": {"participant": TEXT, "session": TEXT, "half": TEXT},
     "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE},
-    "curves": {"time_ms": REAL, "richness": REAL, "generalisation": REAL, "noise": REAL},
     # models
+    "curves": {"time_ms": REAL, "richness": REAL, "generalisation": REAL, "noise": REAL},
     "reweighting": {"model": TEXT, "time_ms": REAL, "block": WHOLE, "weight": REAL},
     "training": {"stage": WHOLE, "epoch": WHOLE, "split": TEXT, "total": REAL, "pattern": REAL, "magnitude": REAL,
                  "generalisation": REAL},

@@ -74,17 +74,18 @@ rule describe_decoding:
         "../scripts/describe_decoding.py"
 
 
-rule describe_reweighting:
+rule describe_group:
     input:
         initial=f"{RESULTS}/models/initial_reweighting.parquet",
         group=f"{RESULTS}/models/group.safetensors",
     output:
-        f"{RESULTS}/evaluation/reweighting.parquet",
+        reweighting=f"{RESULTS}/evaluation/reweighting.parquet",
+        curves=f"{RESULTS}/evaluation/curves.parquet",
     log:
-        f"{RESULTS}/logs/describe_reweighting.log",
+        f"{RESULTS}/logs/describe_group.log",
     benchmark:
-        f"{RESULTS}/benchmarks/describe_reweighting.tsv"
+        f"{RESULTS}/benchmarks/describe_group.tsv"
     conda:
         ENVIRONMENT
     script:
-        "../scripts/describe_reweighting.py"
+        "../scripts/describe_group.py"

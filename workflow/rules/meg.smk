@@ -13,9 +13,8 @@ rule preprocess:
         f"{RESULTS}/benchmarks/preprocess/{{participant}}.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 4
     params:
-        root=f"{SOURCE}/bids",
         sessions=STUDY.sessions,
         preprocessing=settings(STUDY.preprocessing),
         grid=settings(STUDY.grid),
@@ -37,7 +36,7 @@ rule decode_rdm:
         f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 4
     params:
         decoding=settings(STUDY.decoding),
     script:

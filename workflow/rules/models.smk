@@ -21,7 +21,6 @@ rule tune_behavior:
         gpu=1,
     params:
         training=settings(STUDY.behavior_training),
-        protocol=settings(STUDY.protocol),
         compute=settings(STUDY.compute),
         seed=STUDY.seed_of("tune_behavior"),
         version=STAGES["behavior"],

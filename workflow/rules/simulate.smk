@@ -16,8 +16,29 @@ rule draw_stimuli:
     conda:
         ENVIRONMENT
     params:
-        simulation=settings(STUDY.simulation),
-        seed=STUDY.seed_of("draw_stimuli"),
+        # not the whole section: what only concerns the recordings must not draw new pictures
+        simulation=STUDY.simulation.model_dump(
+            include={
+                "training_images",
+                "validation_images",
+                "test_images",
+                "behavior_images",
+                "picture_size",
+                "judgement_repetitions",
+                "judges",
+                "embedding_noise",
+            }
+        ),
+        seeds={
+            purpose: STUDY.seed_of("draw_stimuli", purpose)
+            for purpose in (
+                "factors",
+                "pictures",
+                "captions",
+                "embedding",
+                "judgements",
+            )
+        },
     script:
         "../scripts/draw_stimuli.py"
 
@@ -36,7 +57,10 @@ rule draw_captioned_pictures:
         pictures=STUDY.simulation.backbone.pictures,
         held_out=STUDY.simulation.backbone.held_out_pictures,
         size=STUDY.simulation.picture_size,
-        seed=STUDY.seed_of("draw_captioned_pictures"),
+        seeds={
+            purpose: STUDY.seed_of("draw_captioned_pictures", purpose)
+            for purpose in ("factors", "pictures", "captions")
+        },
     script:
         "../scripts/draw_captioned_pictures.py"
 
@@ -103,9 +127,8 @@ rule record_participant:
         f"{RESULTS}/benchmarks/record_participant/{{participant}}.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: 4
     params:
-        root=f"{SOURCE}/bids",
         sensors=STUDY.simulation.sensors,
         sampling_rate_hz=STUDY.simulation.sampling_rate_hz,
         trials_per_stimulus=STUDY.simulation.trials_per_session,

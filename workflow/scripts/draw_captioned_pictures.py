@@ -12,15 +12,17 @@ progress.log_to(snakemake.log[0])
 params = snakemake.params
 count = params.pictures + params.held_out
 
-drawn = factors.draw_factors(count=count, seed=params.seed)
+drawn = factors.draw_factors(count=count, seed=params.seeds["factors"])
 values = drawn.to_dict("records")
 folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{number:05d}.png" for number in range(count)]
 for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(values[number], size_pixels=params.size, seed=params.seed + number).save(path)
+    pictures.render_picture(values[number], size_pixels=params.size, seed=params.seeds["pictures"] + number).save(
+        path
+    )
 
-describe = np.random.default_rng(params.seed)
+describe = np.random.default_rng(params.seeds["captions"])
 table = pd.DataFrame(
     {
         "path": [str(path) for path in paths],
@@ -28,5 +30,5 @@ table = pd.DataFrame(
         "split": np.where(np.arange(count) < params.pictures, "train", "test"),
     }
 )
-made_by = tables.provenance(settings={"seed": params.seed, "size": params.size}, inputs={})
+made_by = tables.provenance(settings={"seeds": params.seeds, "size": params.size}, inputs={})
 tables.write(table, snakemake.output.table, "captioned_pictures", **made_by)

@@ -9,8 +9,8 @@ from cliphba import progress, tables
 from cliphba.simulate import captions, factors, judgements, pictures, stimuli
 
 progress.log_to(snakemake.log[0])
-simulation, seed = snakemake.params.simulation, snakemake.params.seed
-made_by = tables.provenance(settings={"simulation": simulation, "seed": seed}, inputs={})
+simulation, seeds = snakemake.params.simulation, snakemake.params.seeds
+made_by = tables.provenance(settings={"simulation": simulation, "seeds": seeds}, inputs={})
 
 plan = stimuli.plan_stimuli(
     training=simulation["training_images"],
@@ -18,7 +18,7 @@ plan = stimuli.plan_stimuli(
     test=simulation["test_images"],
     behavior=simulation["behavior_images"],
 )
-drawn = factors.draw_factors(count=len(plan), seed=seed)
+drawn = factors.draw_factors(count=len(plan), seed=seeds["factors"])
 drawn.index = pd.Index(plan["stimulus"], name="stimulus")
 
 values = drawn.to_dict("records")
@@ -26,8 +26,10 @@ folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{stimulus}.png" for stimulus in plan["stimulus"]]
 for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(values[number], size_pixels=simulation["picture_size"], seed=seed + number).save(path)
-describe = np.random.default_rng(seed)
+    pictures.render_picture(
+        values[number], size_pixels=simulation["picture_size"], seed=seeds["pictures"] + number
+    ).save(path)
+describe = np.random.default_rng(seeds["captions"])
 plan = plan.assign(
     concept=plan["stimulus"],
     path=[str(path) for path in paths],
@@ -35,14 +37,14 @@ plan = plan.assign(
     caption=[captions.describe_picture(row, generator=describe) for row in values],
 )
 
-measured = judgements.measured_embedding(drawn, noise=simulation["embedding_noise"], seed=seed)
+measured = judgements.measured_embedding(drawn, noise=simulation["embedding_noise"], seed=seeds["embedding"])
 test = plan.loc[plan["split"] == "test", "stimulus"].to_numpy()
 triplets = judgements.judge_triplets(
     judgements.perceived_embedding(drawn).loc[test],
     repetitions=simulation["judgement_repetitions"],
     temperature=1,
     judges=simulation["judges"],
-    seed=seed,
+    seed=seeds["judgements"],
 )
 triplets = triplets.assign(
     **{column: test[triplets[column]] for column in ("first", "second", "odd")},

@@ -13,12 +13,14 @@ progress.log_to(snakemake.log[0])
 params, participant = snakemake.params, snakemake.wildcards.participant
 settings, grid = Preprocessing.model_validate(params.preprocessing), TimeGrid.model_validate(params.grid)
 
+# the data set's folder: above participant, session and data type
+root = Path(snakemake.input.raw[0]).parents[3]
 trials = []
 with threadpool_limits(snakemake.threads):
     steps = zip(params.sessions, snakemake.output.epochs, strict=True)
     for session, target in progress.track(steps, "preprocessing", unit="session", total=len(params.sessions)):
         raw, events = preprocess.read_recording(
-            root=Path(params.root), participant=participant, session=session.removeprefix("ses-"), task="pictures"
+            root=root, participant=participant, session=session.removeprefix("ses-"), task="pictures"
         )
         epochs = preprocess.preprocess(
             raw,

@@ -17,13 +17,17 @@ torch.set_num_threads(threads)
 pictures = tables.read(snakemake.input.pictures, "captioned_pictures")
 architecture = small.architecture(settings)
 preprocessing = small.preprocessing(settings)
-images = small.read_pictures([Path(path) for path in pictures["path"]], preprocessing)
-tokens = small.tokenise(list(pictures["caption"]))
-training = torch.tensor((pictures["split"] == "train").tolist())
+
+
+def captioned(split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read pictures and tokenise captions of a split."""
+    chosen = pictures[pictures["split"] == split]
+    paths = [Path(path) for path in chosen["path"]]
+    return small.read_pictures(paths, preprocessing), small.tokenise(list(chosen["caption"]))
+
 
 clip = pretrain.pretrain_clip(
-    images[training],
-    tokens[training],
+    *captioned("train"),
     architecture=architecture,
     epochs=settings.epochs,
     batch_size=settings.batch_size,
@@ -33,14 +37,10 @@ clip = pretrain.pretrain_clip(
 )
 backbone.save_backbone(clip, architecture, preprocessing, Path(snakemake.output.backbone[0]).parent)
 
-held_out = ~training
+images, tokens = captioned("test")
 quality = pd.DataFrame(
     [
-        (
-            "retrieval_accuracy",
-            pretrain.retrieval_accuracy(clip, images[held_out], tokens[held_out]),
-            1 / int(held_out.sum()),
-        ),
+        ("retrieval_accuracy", pretrain.retrieval_accuracy(clip, images, tokens), 1 / len(images)),
         ("logit_scale", float(clip.logit_scale.exp()), None),
     ],
     columns=["measure", "value", "chance"],

@@ -12,6 +12,8 @@ params = snakemake.params
 participant = snakemake.wildcards.participant
 
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+# the data set's folder: above participant, session and data type
+root = Path(snakemake.output[0]).parents[3]
 shown = stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"]
 factors = tables.read(snakemake.input.factors, "factors").pivot(index="stimulus", columns="factor", values="value")
 truth = tables.read(snakemake.input.truth, "truth")
@@ -28,4 +30,4 @@ with threadpool_limits(snakemake.threads):
             trials_per_stimulus=params.trials_per_stimulus,
             signal=params.signal,
         )
-        recordings.write_session(raw, events, root=Path(params.root), participant=participant, session=number)
+        recordings.write_session(raw, events, root=root, participant=participant, session=number)

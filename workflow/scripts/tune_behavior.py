@@ -44,7 +44,7 @@ fit = fit_behavior(
     settings=BehaviorTraining.model_validate(params.training),
     seed=params.seed,
 )
-settings = {name: params[name] for name in ("training", "protocol", "compute", "seed", "version")}
+settings = {name: params[name] for name in ("training", "compute", "seed", "version")}
 made_by = tables.provenance(
     settings=settings,
     inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cliphba.progress import track
 
 LARGEST_LOGIT_SCALE = math.log(100)
+# Muon's steps have the length of its learning rate, AdamW's that of every single weight.
+MUON_RATIO = 6.0
+# Pixels: a sixteenth of the picture, less than the background around an object.
+LARGEST_SHIFT = 3
+# Pictures whose patches give the principal components, and the share of the largest variance added to all.
+PATCH_SAMPLE, WHITENING_FLOOR = 1500, 1e-3
 
 
 def pretrain_clip(
@@ -26,7 +32,7 @@ def pretrain_clip(
 ) -> open_clip.CLIP:
     """Train a CLIP from random weights to tell which caption belongs to which picture.
 
-    Symmetric contrastive cross entropy, AdamW with a warm-up and a cosine decay (Radford et al. 2021,
+    Symmetric contrastive cross entropy, with a warm-up and a cosine decay (Radford et al. 2021,
     "Learning transferable visual models from natural language supervision", section 2). The logit scale
     is not learnt but raised to 100, where OpenAI's ends and to which it is clamped: a small model seen
     few pictures would stop far below, and out of the range of the behaviour model's targets. The same
@@ -66,19 +72,23 @@ def pretrain_clip(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     model = open_clip.CLIP(**architecture).train()
+    _start_from_principal_components(model.visual.conv1, images)
     loss = open_clip.ClipLoss()
     steps_per_epoch = len(images) // batch_size
-    optimizer, schedule = _optimizer(model, learning_rate=learning_rate, steps=epochs * steps_per_epoch)
-    logit_scales = iter(_rising(model.logit_scale.item(), steps=epochs * steps_per_epoch))
+    steps = epochs * steps_per_epoch
+    optimizers = _optimizers(model, learning_rate=learning_rate)
+    schedules = [_schedule(optimizer, steps=steps) for optimizer in optimizers]
+    logit_scales = iter(_rising(model.logit_scale.item(), steps=steps))
     model.logit_scale.requires_grad_(False)
     for _ in track(range(epochs), "pre-training CLIP", unit="epoch"):
         order = torch.randperm(len(images))[: steps_per_epoch * batch_size]
         for batch in order.view(steps_per_epoch, batch_size):
             model.logit_scale.data.fill_(next(logit_scales))
-            optimizer.zero_grad()
-            loss(*model(images[batch], tokens[batch])).backward()
-            optimizer.step()
-            schedule.step()
+            model.zero_grad()
+            loss(*model(_augment(images[batch]), tokens[batch])).backward()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
     return model.eval()
 
 
@@ -121,15 +131,49 @@ def _rising(start: float, *, steps: int) -> list[float]:
     return np.interp(np.arange(1, steps + 1), [0, 0.8 * steps], [start, LARGEST_LOGIT_SCALE]).tolist()
 
 
-def _optimizer(
-    model: open_clip.CLIP, *, learning_rate: float, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW as CLIP was trained with; a tenth of the steps warm up."""
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1, fused=True
+@torch.no_grad()
+def _start_from_principal_components(patches: nn.Conv2d, images: Tensor) -> None:
+    """Let the patch embedding start from whitened principal components of the pictures.
+
+    A tower that sees ten thousand pictures has no time to learn what any set of pictures shows at once: colours,
+    edges and gratings.
+    """
+    width, _, size, _ = patches.weight.shape
+    sample = images[:PATCH_SAMPLE].unfold(2, size, size).unfold(3, size, size)
+    rows = sample.permute(0, 2, 3, 1, 4, 5).reshape(-1, patches.weight[0].numel()).double()
+    rows = rows - rows.mean(dim=0)
+    variance, components = torch.linalg.eigh(rows.T @ rows / len(rows))
+    floor = WHITENING_FLOOR * variance[-1]
+    whitened = (components / (variance + floor).sqrt()).T.flip(0)
+    kept = min(width, len(whitened))
+    patches.weight[:kept] = whitened[:kept].reshape(kept, *patches.weight.shape[1:]).to(patches.weight.dtype)
+
+
+def _augment(images: Tensor) -> Tensor:
+    """Mirror and shift pictures, eight alike at a time: captions say nothing of left, right, up and down."""
+    return torch.cat([_mirror_and_shift(part) for part in images.split(8)])
+
+
+def _mirror_and_shift(images: Tensor) -> Tensor:
+    mirrored = [axis for axis in (-2, -1) if torch.rand(()) < 0.5]
+    shift = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (2,)).tolist()
+    return images.flip(mirrored).roll(shift, (-2, -1))
+
+
+def _optimizers(model: open_clip.CLIP, *, learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks (Jordan et al. 2024): it needs half the pictures; AdamW for the rest."""
+    in_blocks = {name for name, weights in model.named_parameters() if "resblocks" in name and weights.ndim == 2}
+    matrices = [weights for name, weights in model.named_parameters() if name in in_blocks]
+    rest = [weights for name, weights in model.named_parameters() if name not in in_blocks]
+    return [
+        torch.optim.Muon(matrices, lr=MUON_RATIO * learning_rate, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.2, fused=True),
+    ]
+
+
+def _schedule(optimizer: torch.optim.Optimizer, *, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """Warm up over a tenth of the steps, then let the learning rate fall as a cosine."""
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=highest, total_steps=max(steps, 10) + 1, pct_start=0.1, cycle_momentum=False
     )
-    # One step more than is taken: the scheduler looks one step ahead.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
-    )
-    return optimizer, schedule

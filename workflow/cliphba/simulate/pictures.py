@@ -89,7 +89,7 @@ def _background(value: Mapping[str, float], *, size_pixels: int, generator: np.r
 def _object_coordinates(value: Mapping[str, float], *, size_pixels: int) -> tuple[Array, Array, float]:
     """Coordinates in which the object is upright, centred and about one unit in radius, and a pixel's width."""
     x, y = _pixel_grid(size_pixels)
-    radius = 0.55 + 0.25 * value["size"]
+    radius = 0.7 + 0.25 * value["size"]
     angle = np.pi / 4 * (value["orientation"] - 0.5)
     x = (x - 0.1 * (2 * value["horizontal position"] - 1)) / radius
     y = (y - 0.1 * (2 * value["vertical position"] - 1)) / radius
@@ -104,11 +104,11 @@ def _outline(u: Array, v: Array, *, value: Mapping[str, float]) -> Array:
     bend = v - 0.5 * np.sin(3.6 * u)
     slope = np.sqrt(1 + (1.8 * np.cos(3.6 * u)) ** 2)
     distances: dict[str, Array] = {
-        "round": radius - 0.85,
-        "long": np.hypot(np.maximum(np.abs(u) - 1.05, 0.0), v) - 0.2,
-        "pointed": 0.6 * (radius - 0.4 - 0.8 * waves**2),
-        "box": np.maximum(np.abs(u) - 0.85, np.abs(v) - 0.65),
-        "curved": np.maximum(np.abs(bend) / slope - 0.15, np.abs(u) - 1.2),
+        "round": radius - 0.8,
+        "long": np.hypot(np.maximum(np.abs(u) - 0.85, 0.0), v) - 0.27,
+        "pointed": 0.6 * (radius - 0.45 - 0.7 * waves**2),
+        "box": np.maximum(np.abs(u) - 0.9, np.abs(v) - 0.6),
+        "curved": np.maximum(np.abs(bend) / slope - 0.2, np.abs(u) - 1.1),
     }
     weights = {name: value[name] for name in distances if value[name] > 0} or {"round": 1.0}
     return np.average([distances[name] for name in weights], axis=0, weights=list(weights.values()))
@@ -124,19 +124,20 @@ def _coverage(distance: Array, *, pixel: float, fluffy: float, generator: np.ran
 def _paint(u: Array, v: Array, *, distance: Array, value: Mapping[str, float]) -> Array:
     """Colour the object and cover it with its textures, in ink that contrasts with the colour."""
     colour = _mix({name: value[name] for name in names_of("colour")})
-    ink = colour * 0.15 if colour.mean() > 0.25 else colour + 0.7 * (1 - colour)
-    pattern = np.zeros_like(u)
-    if value["grid"] > 0:
-        lines = np.maximum(np.cos(11 * u), np.cos(11 * v))
-        pattern = np.maximum(pattern, value["grid"] * _step(lines - 0.75, width=0.35))
-    if value["fine pattern"] > 0:
-        dots = np.cos(26 * u) * np.cos(26 * v)
-        pattern = np.maximum(pattern, value["fine pattern"] * _step(dots - 0.1, width=0.4))
-    if value["coarse pattern"] > 0:
-        blobs = np.cos(4.5 * (u + v)) * np.cos(4.5 * (u - v))
-        pattern = np.maximum(pattern, value["coarse pattern"] * _step(blobs - 0.25, width=0.3))
+    surface = np.broadcast_to(colour, (*u.shape, 3))
+    for name, cover, ink in (
+        ("coarse pattern", _step(np.cos(5.5 * (u + v)) * np.cos(5.5 * (u - v)) - 0.15, width=0.3), 0.15 * colour),
+        ("grid", _step(np.maximum(np.cos(11 * u), np.cos(11 * v)) - 0.6, width=0.35), 0.05 * colour),
+        ("fine pattern", _step(np.cos(17 * u) * np.cos(17 * v) - 0.2, width=0.4), 0.1 * colour + 0.9),
+    ):
+        # dark blobs and lines, light dots: on a black object the dark ones lighten it instead
+        seen = colour + 0.5 * (1 - colour) if colour.mean() < 0.2 and name != "fine pattern" else ink
+        surface = surface + value[name] * cover[..., None] * (seen - surface)
+    # a ball darkens towards its edge, a box has a lid
+    surface = surface * (1 - 0.6 * value["round"] * np.clip(np.hypot(u, v), 0.0, 1.0) ** 2)[..., None]
+    surface = surface * (1 - 0.6 * value["box"] * _step(v - 0.2, width=0.1))[..., None]
     contour = 1 - 0.8 * (1 - value["fluffy"]) * np.exp(-((distance / 0.08) ** 2))
-    return np.asarray((colour + pattern[..., None] * (ink - colour)) * contour[..., None])
+    return np.asarray(surface * contour[..., None])
 
 
 def _make_of_material(
@@ -155,13 +156,13 @@ def _make_of_material(
         chrome = np.repeat(reflection[..., None], 3, axis=2) ** 2
         surface = surface + 0.65 * value["metallic"] * (chrome - surface)
     if value["transparent"] > 0:
-        surface = surface + 0.6 * value["transparent"] * (behind - surface)
+        surface = surface + 0.75 * value["transparent"] * (behind - surface)
         rim = np.exp(-((distance / 0.12) ** 2)) * 0.6
         glint = np.exp(-((u + 0.25) ** 2 + (v - 0.12) ** 2) / 0.02)
         surface = surface + value["transparent"] * np.maximum(rim, glint)[..., None] * (1 - surface)
     if value["fluffy"] > 0:
         fur = gaussian_filter(generator.standard_normal(u.shape).astype(np.float32), 0.8, truncate=2.0)
-        surface = surface + value["fluffy"] * (0.3 * (1 - surface) + 0.25 * fur[..., None])
+        surface = surface + value["fluffy"] * (0.45 * (1 - surface) + 0.3 * fur[..., None])
     if value["wooden"] > 0:
         rings = 0.75 + 0.25 * np.sin(16 * (v + 0.18 * np.sin(2.2 * u)))
         wood = np.asarray(BROWN, dtype=np.float32) * (1.25 * rings[..., None])

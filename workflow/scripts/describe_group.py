@@ -1,4 +1,4 @@
-"""Tabulate the weights of the vision blocks before and after the group's training."""
+"""Tabulate what the group model knows of time: weights of the vision blocks before and after training, and curves."""
 
 from pathlib import Path
 
@@ -15,4 +15,6 @@ group = read_checkpoint(Path(snakemake.input.group)).dynamic
 with torch.no_grad():
     learnt = reweighting_table("group", group.curves.times_ms, group.head().weights().numpy())
 made_by = tables.provenance(settings={}, inputs={name: Path(snakemake.input[name]) for name in ("initial", "group")})
-tables.write(pd.concat([initial, learnt], ignore_index=True), snakemake.output[0], "reweighting", **made_by)
+curves = pd.DataFrame({name: values.double().numpy() for name, values in vars(group.curves).items()})
+tables.write(pd.concat([initial, learnt], ignore_index=True), snakemake.output.reweighting, "reweighting", **made_by)
+tables.write(curves.rename(columns={"times_ms": "time_ms"}), snakemake.output.curves, "curves", **made_by)
