@@ -64,7 +64,5 @@ def test_nobody_is_identified_where_nobody_differs():
 
 
 def test_people_who_differ_are_identified():
-    accuracy_p, margin_p = identified(gain_sd=1.0)
+    _, margin_p = identified(gain_sd=1.0)
     assert (margin_p <= 0.05).mean() > 0.5
-    # accuracy comes in sixths and is the weaker test, but more often significant than by chance
-    assert (accuracy_p <= 0.05).sum() > binom.ppf(0.9995, STUDIES, 0.05)

@@ -78,7 +78,7 @@ class SimulatedBackbone(Section):
     vision_layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
     text_layers: Count = Field(1, description="Blocks of the text tower.")
     embedding_dimensions: Count = Field(64, description="Dimensions shared by images and captions.")
-    epochs: Count = Field(8, description="Passes over the pictures; more pictures help more than more passes.")
+    epochs: Count = Field(14, description="Passes over the pictures; more pictures help more than more passes.")
     batch_size: Annotated[int, Field(ge=2)] = Field(128, description="Pictures in a contrastive batch.")
     learning_rate: Positive = Field(
         2e-3, description="Peak learning rate of AdamW, warmed up, then cosine; Muon takes six times it."
@@ -95,7 +95,7 @@ class Simulation(Section):
         24, description="Pictures with MEG that decide when training stops."
     )
     test_images: Annotated[int, Field(ge=4)] = Field(
-        40, description="Pictures that no training ever sees; all triplets of them are judged."
+        48, description="Pictures that no training ever sees; all triplets of them are judged."
     )
     behavior_images: Annotated[int, Field(ge=0)] = Field(
         1500, description="Further pictures with a behavioural embedding but without MEG."
@@ -109,9 +109,9 @@ class Simulation(Section):
     sessions: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         8, description="Recording sessions of each participant; odd ones train, even ones test."
     )
-    trials_per_session: Count = Field(2, description="Trials of every picture in a session.")
+    trials_per_session: Count = Field(3, description="Trials of every picture in a session.")
     sensors: Annotated[int, Field(ge=8)] = Field(64, description="Radial magnetometers on the helmet.")
-    sampling_rate_hz: Positive = Field(200, description="Sampling rate of the raw recording.")
+    sampling_rate_hz: Positive = Field(150, description="Sampling rate of the raw recording.")
     gain_sd: NotNegative = Field(
         0.5, description="SD over participants of the log gain of each factor; 0 makes everybody perceive alike."
     )

@@ -34,7 +34,9 @@ DEMO = config.Study(
     simulation=config.Simulation(),
     behavior_training=config.BehaviorTraining(learning_rate=3e-3, epochs=60, patience=10),
     group_training=config.DynamicTraining(**STEPS, batch_size=28),
-    individual_training=config.individual_training_defaults().model_copy(update={**STEPS, "batch_size": 28}),
+    individual_training=config.individual_training_defaults().model_copy(
+        update={**STEPS, "batch_size": 28, "stage_2_epochs": 80, "stage_2_patience": 15}
+    ),
 )
 
 TINY = config.Study(

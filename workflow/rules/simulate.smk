@@ -15,6 +15,7 @@ rule draw_stimuli:
         f"{RESULTS}/benchmarks/draw_stimuli.tsv"
     conda:
         ENVIRONMENT
+    threads: 4
     params:
         # not the whole section: what only concerns the recordings must not draw new pictures
         simulation=STUDY.simulation.model_dump(
@@ -53,6 +54,7 @@ rule draw_captioned_pictures:
         f"{RESULTS}/benchmarks/draw_captioned_pictures.tsv"
     conda:
         ENVIRONMENT
+    threads: 4
     params:
         pictures=STUDY.simulation.backbone.pictures,
         held_out=STUDY.simulation.backbone.held_out_pictures,

@@ -4,6 +4,7 @@ import mne
 import pandas as pd
 
 from cliphba import progress, tables
+from cliphba.compute import available_threads
 from cliphba.meg import decode, read
 
 progress.log_to(snakemake.log[0])
@@ -19,7 +20,7 @@ accuracy = decode.decode_rdm(
     stimulus=pd.Index(shown).get_indexer(pd.Index(trials["stimulus"])),
     session=pd.factorize(trials["session"])[0],
     shrinkage=decoding["shrinkage"],
-    threads=snakemake.threads,
+    threads=available_threads(snakemake.threads),
     label=f"decoding {snakemake.wildcards.participant}",
 )
 tables.write_rdms(

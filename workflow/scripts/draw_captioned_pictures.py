@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cliphba import progress, tables
+from cliphba.compute import available_threads
 from cliphba.simulate import captions, factors, pictures
 
 progress.log_to(snakemake.log[0])
@@ -17,11 +18,13 @@ values = drawn.to_dict("records")
 folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{number:05d}.png" for number in range(count)]
-for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(values[number], size_pixels=params.size, seed=params.seeds["pictures"] + number).save(
-        path
-    )
-
+pictures.render_pictures(
+    values,
+    paths,
+    size_pixels=params.size,
+    seed=params.seeds["pictures"],
+    workers=available_threads(snakemake.threads),
+)
 describe = np.random.default_rng(params.seeds["captions"])
 table = pd.DataFrame(
     {

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cliphba import progress, tables
+from cliphba.compute import available_threads
 from cliphba.simulate import captions, factors, judgements, pictures, stimuli
 
 progress.log_to(snakemake.log[0])
@@ -25,10 +26,13 @@ values = drawn.to_dict("records")
 folder = Path(snakemake.output.images)
 folder.mkdir(parents=True)
 paths = [folder / f"{stimulus}.png" for stimulus in plan["stimulus"]]
-for number, path in enumerate(progress.track(paths, "drawing", unit="picture")):
-    pictures.render_picture(
-        values[number], size_pixels=simulation["picture_size"], seed=seeds["pictures"] + number
-    ).save(path)
+pictures.render_pictures(
+    values,
+    paths,
+    size_pixels=simulation["picture_size"],
+    seed=seeds["pictures"],
+    workers=available_threads(snakemake.threads),
+)
 describe = np.random.default_rng(seeds["captions"])
 plan = plan.assign(
     concept=plan["stimulus"],

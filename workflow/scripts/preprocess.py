@@ -6,6 +6,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables
+from cliphba.compute import available_threads
 from cliphba.config import Preprocessing, TimeGrid
 from cliphba.meg import preprocess
 
@@ -16,7 +17,7 @@ settings, grid = Preprocessing.model_validate(params.preprocessing), TimeGrid.mo
 # the data set's folder: above participant, session and data type
 root = Path(snakemake.input.raw[0]).parents[3]
 trials = []
-with threadpool_limits(snakemake.threads):
+with threadpool_limits(available_threads(snakemake.threads)):
     steps = zip(params.sessions, snakemake.output.epochs, strict=True)
     for session, target in progress.track(steps, "preprocessing", unit="session", total=len(params.sessions)):
         raw, events = preprocess.read_recording(

@@ -5,6 +5,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables
+from cliphba.compute import available_threads
 from cliphba.simulate import recordings
 
 progress.log_to(snakemake.log[0])
@@ -18,7 +19,7 @@ shown = stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"]
 factors = tables.read(snakemake.input.factors, "factors").pivot(index="stimulus", columns="factor", values="value")
 truth = tables.read(snakemake.input.truth, "truth")
 
-with threadpool_limits(snakemake.threads):
+with threadpool_limits(available_threads(snakemake.threads)):
     for number, _ in enumerate(progress.track(params.sessions, "recording", unit="session"), start=1):
         raw, events = recordings.simulate_session(
             factors.loc[shown],

@@ -9,7 +9,7 @@ import pandas as pd
 from cliphba.simulate.factors import PROMPTS
 
 PRESENT = 0.3  # a factor weaker than this is not noticed
-OMITTED = 0.15  # share of what is noticed that a person leaves unsaid
+OMITTED = 0.1  # share of what is noticed that a person leaves unsaid
 WHOLE_LABEL = 0.6  # share of what is said in all the words of the label
 LONGEST = 16  # words and punctuation marks: about 20 tokens of CLIP's byte-pair encoding
 

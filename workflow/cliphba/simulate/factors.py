@@ -136,9 +136,9 @@ def draw_factors(*, count: int, seed: int) -> pd.DataFrame:
 
 
 def _blend(width: int, *, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Give each picture one dominant factor and, to two in five, a weaker second one."""
+    """Give each picture one dominant factor and, to one in four, a weaker second one."""
     rank = generator.permuted(np.tile(np.arange(width), (count, 1)), axis=1)
-    second = generator.uniform(0.2, 0.45, size=(count, 1)) * (generator.uniform(size=(count, 1)) < 0.4)
+    second = generator.uniform(0.2, 0.45, size=(count, 1)) * (generator.uniform(size=(count, 1)) < 0.25)
     dominant = generator.uniform(0.7, 1.0, size=(count, 1)) - 0.4 * second
     return np.asarray(np.where(rank == 0, dominant, 0.0) + np.where(rank == 1, second, 0.0))
 

@@ -1,7 +1,10 @@
 """Drawing the pictures of the demo study: one object on a background, graded in its latent factors."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +12,7 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from cliphba.progress import track
 from cliphba.simulate.factors import FACTORS, names_of
 
 Array = npt.NDArray[np.floating]
@@ -63,6 +67,35 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
     surface = _make_of_material(surface, u, v, distance=distance, behind=background, value=value, generator=generator)
     picture = background + coverage[..., None] * (surface - background)
     return Image.fromarray(np.uint8(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5))
+
+
+def render_pictures(
+    factors: Sequence[Mapping[str, float]], paths: Sequence[Path], *, size_pixels: int, seed: int, workers: int
+) -> None:
+    """Draw pictures into PNG files, in several processes.
+
+    Parameters
+    ----------
+    factors
+        Of each picture, as `render_picture` takes them.
+    paths
+        File of each picture.
+    size_pixels
+        Width and height in pixels.
+    seed
+        Of the first picture; each further one has the next number, so that the result does not depend on `workers`.
+    workers
+        Number of processes.
+    """
+    draw = partial(_render_into, size_pixels=size_pixels)
+    seeds = range(seed, seed + len(paths))
+    with ProcessPoolExecutor(workers) as pool:
+        drawn = pool.map(draw, factors, paths, seeds, chunksize=50)
+        deque(track(drawn, "drawing", unit="picture", total=len(paths)), maxlen=0)
+
+
+def _render_into(factors: Mapping[str, float], path: Path, seed: int, *, size_pixels: int) -> None:
+    render_picture(factors, size_pixels=size_pixels, seed=seed).save(path)
 
 
 @lru_cache(maxsize=4)
@@ -154,9 +187,9 @@ def _make_of_material(
     if value["metallic"] > 0:
         reflection = 0.5 + 0.5 * np.sin(5.0 * v + 1.5 * u)
         chrome = np.repeat(reflection[..., None], 3, axis=2) ** 2
-        surface = surface + 0.65 * value["metallic"] * (chrome - surface)
+        surface = surface + 0.5 * value["metallic"] * (chrome - surface)
     if value["transparent"] > 0:
-        surface = surface + 0.75 * value["transparent"] * (behind - surface)
+        surface = surface + 0.55 * value["transparent"] * (behind - surface)
         rim = np.exp(-((distance / 0.12) ** 2)) * 0.6
         glint = np.exp(-((u + 0.25) ** 2 + (v - 0.12) ** 2) / 0.02)
         surface = surface + value["transparent"] * np.maximum(rim, glint)[..., None] * (1 - surface)
@@ -166,7 +199,7 @@ def _make_of_material(
     if value["wooden"] > 0:
         rings = 0.75 + 0.25 * np.sin(16 * (v + 0.18 * np.sin(2.2 * u)))
         wood = np.asarray(BROWN, dtype=np.float32) * (1.25 * rings[..., None])
-        surface = surface + 0.7 * value["wooden"] * (wood - surface)
+        surface = surface + 0.55 * value["wooden"] * (wood - surface)
     return surface
 
 
