@@ -26,6 +26,7 @@ PALETTE: dict[str, tuple[float, float, float]] = {
     "white": (0.97, 0.97, 0.97),
 }
 UNCOLOURED: tuple[float, float, float] = (0.5, 0.5, 0.55)
+BLUE: tuple[float, float, float] = (0.1, 0.15, 0.5)
 BROWN: tuple[float, float, float] = (0.45, 0.27, 0.12)
 
 
@@ -159,12 +160,12 @@ def _paint(u: Array, v: Array, *, distance: Array, value: Mapping[str, float]) -
     colour = _mix({name: value[name] for name in names_of("colour")})
     surface = np.broadcast_to(colour, (*u.shape, 3))
     for name, cover, ink in (
-        ("coarse pattern", _step(np.cos(5.5 * (u + v)) * np.cos(5.5 * (u - v)) - 0.15, width=0.3), 0.15 * colour),
+        ("coarse pattern", _step(np.cos(5.5 * (u + v)) * np.cos(5.5 * (u - v)) - 0.15, width=0.3), BLUE),
         ("grid", _step(np.maximum(np.cos(11 * u), np.cos(11 * v)) - 0.6, width=0.35), 0.05 * colour),
         ("fine pattern", _step(np.cos(17 * u) * np.cos(17 * v) - 0.2, width=0.4), 0.1 * colour + 0.9),
     ):
-        # dark blobs and lines, light dots: on a black object the dark ones lighten it instead
-        seen = colour + 0.5 * (1 - colour) if colour.mean() < 0.2 and name != "fine pattern" else ink
+        # blue blobs, dark lines, light dots; dark lines would be lost on a dark object
+        seen = colour + 0.5 * (1 - colour) if colour.mean() < 0.2 and name == "grid" else np.asarray(ink)
         surface = surface + value[name] * cover[..., None] * (seen - surface)
     # a ball darkens towards its edge, a box has a lid
     surface = surface * (1 - 0.6 * value["round"] * np.clip(np.hypot(u, v), 0.0, 1.0) ** 2)[..., None]

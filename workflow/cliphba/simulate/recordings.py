@@ -42,7 +42,7 @@ SUSTAINED_GAIN = 0.8
 # Pictures are decoded as well around 330 ms as around 120 ms (THINGS-MEG), though fewer factors then respond.
 STRENGTH: dict[Kind, float] = {"low-level": 0.8, "colour": 1.0, "shape": 1.0, "texture": 1.0, "material": 1.7}
 RESPONSE_MS = 700  # after this every kernel has died away
-RESPONSE_MOMENT_AM = 15e-9  # a patch of cortex gives 10-20 nAm (Hamalainen et al. 1993)
+RESPONSE_MOMENT_AM = 12e-9  # a patch of cortex gives 10-20 nAm (Hamalainen et al. 1993)
 
 # Everything else.
 BACKGROUND_DIPOLES = 150  # more than sensors, so that the noise has full rank

@@ -14,8 +14,8 @@ from cliphba import rdm
 from cliphba.progress import track
 
 # Adam on the logits of the weights; every problem is smooth and has a handful of unknowns.
-STEPS = 150
-LEARNING_RATE = 0.1
+STEPS = 60
+LEARNING_RATE = 0.25
 
 
 @dataclass(frozen=True)
