@@ -23,8 +23,8 @@ GRID = config.TimeGrid(start_ms=-100, stop_ms=600, step_ms=20)
 PREPROCESSING = config.Preprocessing(low_pass_hz=20)
 
 # The demo's towers are a thousand times smaller than ViT-L/14 and see a tenth of the images: larger steps, smaller
-# batches. Chosen by the losses on validation images.
-STEPS: dict[str, Any] = {"reweighting_learning_rate": 3e-2, "adapter_learning_rate": 1e-3}
+# batches, more epochs, three of six blocks adapted to behaviour. Chosen by losses on validation images.
+STEPS: dict[str, Any] = {"reweighting_learning_rate": 3e-2, "adapter_learning_rate": 2e-3, "batch_size": 28}
 
 DEMO = config.Study(
     name="demo",
@@ -32,10 +32,10 @@ DEMO = config.Study(
     grid=GRID,
     preprocessing=PREPROCESSING,
     simulation=config.Simulation(),
-    behavior_training=config.BehaviorTraining(learning_rate=3e-3, epochs=60, patience=10),
-    group_training=config.DynamicTraining(**STEPS, batch_size=28),
+    behavior_training=config.BehaviorTraining(vision_blocks=3, learning_rate=5e-3, epochs=60, patience=10),
+    group_training=config.DynamicTraining(**STEPS, stage_2_epochs=200, stage_2_patience=20),
     individual_training=config.individual_training_defaults().model_copy(
-        update={**STEPS, "batch_size": 28, "stage_2_epochs": 80, "stage_2_patience": 15}
+        update={**STEPS, "stage_2_epochs": 80, "stage_2_patience": 15}
     ),
 )
 
