@@ -14,7 +14,8 @@ from cliphba.simulate.participants import draw_participants
 from cliphba.simulate.recordings import describe_dataset, simulate_session, write_session
 
 IMAGES = 12
-STUDY = {"seed": 3, "sensors": 20, "sampling_rate_hz": 200.0, "trials_per_stimulus": 2}
+TRIALS = pd.Series(2, index=[f"image-{number:03d}" for number in range(IMAGES)])
+STUDY = {"seed": 3, "sensors": 20, "sampling_rate_hz": 200.0, "trials": TRIALS}
 
 
 def draw_truth(**changes: object) -> pd.DataFrame:
@@ -51,6 +52,14 @@ def test_gains_and_latencies_have_the_spread_asked_for() -> None:
     assert np.log(truth["gain"]).mean() == pytest.approx(0, abs=0.03)
     typical = np.tile([factor.latency_ms for factor in FACTORS], len(names))
     assert (truth["latency_ms"] - typical).std() == pytest.approx(20, rel=0.05)
+
+
+def test_pictures_are_shown_as_often_as_asked_for(pictures: pd.DataFrame) -> None:
+    trials = TRIALS.copy()
+    trials.iloc[-3:] = 4
+    truth = of(draw_truth(), "sub-01")
+    _, events = simulate_session(pictures, truth, session=1, signal=1, **(STUDY | {"trials": trials}))
+    pd.testing.assert_series_equal(events["stimulus"].value_counts().sort_index(), trials, check_names=False)
 
 
 def test_switches_leave_no_difference_between_people() -> None:

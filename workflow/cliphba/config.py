@@ -89,7 +89,7 @@ class Simulation(Section):
     """A study made by simulation: pictures, captions, judgements and raw MEG with a known truth."""
 
     training_images: Annotated[int, Field(ge=4)] = Field(
-        112, description="Pictures with MEG that models are trained on."
+        200, description="Pictures with MEG that models are trained on."
     )
     validation_images: Annotated[int, Field(ge=4)] = Field(
         24, description="Pictures with MEG that decide when training stops."
@@ -109,7 +109,11 @@ class Simulation(Section):
     sessions: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         8, description="Recording sessions of each participant; odd ones train, even ones test."
     )
-    trials_per_session: Count = Field(3, description="Trials of every picture in a session.")
+    training_trials: Count = Field(2, description="Trials of every training picture in a session.")
+    held_out_trials: Count = Field(
+        3,
+        description="Trials of every validation and test picture in a session; THINGS-MEG, too, repeats test pictures.",
+    )
     sensors: Annotated[int, Field(ge=8)] = Field(64, description="Radial magnetometers on the helmet.")
     sampling_rate_hz: Positive = Field(150, description="Sampling rate of the raw recording.")
     gain_sd: NotNegative = Field(

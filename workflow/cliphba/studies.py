@@ -33,9 +33,9 @@ DEMO = config.Study(
     preprocessing=PREPROCESSING,
     simulation=config.Simulation(),
     behavior_training=config.BehaviorTraining(vision_blocks=3, learning_rate=5e-3, epochs=60, patience=10),
-    group_training=config.DynamicTraining(**STEPS, stage_2_epochs=200, stage_2_patience=20),
+    group_training=config.DynamicTraining(**STEPS, stage_2_epochs=120, stage_2_patience=15),
     individual_training=config.individual_training_defaults().model_copy(
-        update={**STEPS, "stage_2_epochs": 80, "stage_2_patience": 15}
+        update={**STEPS, "stage_2_epochs": 50, "stage_2_patience": 12}
     ),
 )
 
@@ -51,7 +51,7 @@ TINY = config.Study(
         test_images=12,
         behavior_images=40,
         sessions=4,
-        trials_per_session=3,
+        training_trials=3,
         sensors=24,
         backbone=config.SimulatedBackbone(
             pictures=640,

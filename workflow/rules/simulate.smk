@@ -133,7 +133,8 @@ rule record_participant:
     params:
         sensors=STUDY.simulation.sensors,
         sampling_rate_hz=STUDY.simulation.sampling_rate_hz,
-        trials_per_stimulus=STUDY.simulation.trials_per_session,
+        training_trials=STUDY.simulation.training_trials,
+        held_out_trials=STUDY.simulation.held_out_trials,
         signal=STUDY.simulation.signal,
         sessions=STUDY.sessions,
         # one seed for all: the sources are common property, the noise is drawn for each participant and session

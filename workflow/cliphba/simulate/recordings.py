@@ -82,7 +82,7 @@ def simulate_session(
     seed: int,
     sensors: int,
     sampling_rate_hz: float,
-    trials_per_stimulus: int,
+    trials: "pd.Series[int]",
     signal: float,
 ) -> tuple[mne.io.RawArray, pd.DataFrame]:
     """Simulate one session of one participant.
@@ -101,8 +101,8 @@ def simulate_session(
         Number of radial magnetometers on the helmet.
     sampling_rate_hz : float
         Samples per second.
-    trials_per_stimulus : int
-        How often every picture is shown in the session, in random order.
+    trials : pandas.Series of int
+        How often each picture is shown in the session, indexed by stimulus id.
     signal : float
         Scale of all responses; 0 switches the signal off.
 
@@ -120,7 +120,7 @@ def simulate_session(
     """
     truth = _check(factors, truth)
     generator = _generator(seed, str(truth["participant"].iloc[0]), session)
-    order = np.concatenate([generator.permutation(len(factors)) for _ in range(trials_per_stimulus)])
+    order = _draw_order(trials.loc[factors.index].to_numpy(), generator)
     onset = _draw_onsets(len(order), sampling_rate_hz, generator)
     samples = int(onset[-1] + (ONSET_ASYNCHRONY_S + MARGIN_S) * sampling_rate_hz)
     info = _helmet(sensors, sampling_rate_hz, generator)
@@ -221,6 +221,12 @@ def _check(factors: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 def _generator(seed: int, participant: str, session: int) -> np.random.Generator:
     """One stream of random numbers for each session of each participant."""
     return np.random.default_rng([seed, session, *participant.encode()])
+
+
+def _draw_order(trials: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Row of the picture of each trial: rounds of all pictures still due, each in random order."""
+    rounds = [np.flatnonzero(trials > number) for number in range(trials.max())]
+    return np.concatenate([generator.permutation(due) for due in rounds])
 
 
 def _draw_onsets(trials: int, rate: float, generator: np.random.Generator) -> NDArray[np.int64]:
