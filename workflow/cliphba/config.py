@@ -112,7 +112,7 @@ class Simulation(Section):
     training_trials: Count = Field(2, description="Trials of every training picture in a session.")
     held_out_trials: Count = Field(
         3,
-        description="Trials of every validation and test picture in a session; THINGS-MEG, too, repeats test pictures.",
+        description="Trials of every validation and test picture in a session (THINGS-MEG repeats those, too).",
     )
     sensors: Annotated[int, Field(ge=8)] = Field(64, description="Radial magnetometers on the helmet.")
     sampling_rate_hz: Positive = Field(150, description="Sampling rate of the raw recording.")

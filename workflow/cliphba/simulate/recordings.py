@@ -120,7 +120,7 @@ def simulate_session(
     """
     truth = _check(factors, truth)
     generator = _generator(seed, str(truth["participant"].iloc[0]), session)
-    order = _draw_order(trials.loc[factors.index].to_numpy(), generator)
+    order = _draw_order(trials.loc[factors.index].to_numpy(dtype=np.int64), generator)
     onset = _draw_onsets(len(order), sampling_rate_hz, generator)
     samples = int(onset[-1] + (ONSET_ASYNCHRONY_S + MARGIN_S) * sampling_rate_hz)
     info = _helmet(sensors, sampling_rate_hz, generator)
@@ -223,7 +223,7 @@ def _generator(seed: int, participant: str, session: int) -> np.random.Generator
     return np.random.default_rng([seed, session, *participant.encode()])
 
 
-def _draw_order(trials: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+def _draw_order(trials: NDArray[np.integer], generator: np.random.Generator) -> NDArray[np.int64]:
     """Row of the picture of each trial: rounds of all pictures still due, each in random order."""
     rounds = [np.flatnonzero(trials > number) for number in range(trials.max())]
     return np.concatenate([generator.permutation(due) for due in rounds])
