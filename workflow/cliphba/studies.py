@@ -33,6 +33,8 @@ DEMO = config.Study(
     preprocessing=PREPROCESSING,
     simulation=config.Simulation(),
     behavior_training=config.BehaviorTraining(vision_blocks=3, learning_rate=5e-3, epochs=60, patience=10),
+    # nine solutions instead of twenty-five differ by no more than their folds do
+    reweighting=config.Reweighting(outer_folds=3, inner_folds=3),
     group_training=config.DynamicTraining(**STEPS, stage_2_epochs=120, stage_2_patience=15),
     individual_training=config.individual_training_defaults().model_copy(
         update={**STEPS, "stage_2_epochs": 50, "stage_2_patience": 12}

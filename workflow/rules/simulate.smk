@@ -52,6 +52,8 @@ rule draw_captioned_pictures:
         f"{RESULTS}/logs/draw_captioned_pictures.log",
     benchmark:
         f"{RESULTS}/benchmarks/draw_captioned_pictures.tsv"
+    # the longest way through the workflow begins here: before the recordings, which then run beside it
+    priority: 50
     conda:
         ENVIRONMENT
     threads: 4
@@ -78,6 +80,8 @@ rule pretrain_backbone:
         f"{RESULTS}/logs/pretrain_backbone.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain_backbone.tsv"
+    # the longest way through the workflow begins here: before the recordings, which then run beside it
+    priority: 50
     conda:
         ENVIRONMENT
     threads: STUDY.compute.threads
