@@ -89,10 +89,10 @@ class Simulation(Section):
     """A study made by simulation: pictures, captions, judgements and raw MEG with a known truth."""
 
     training_images: Annotated[int, Field(ge=4)] = Field(
-        200, description="Pictures with MEG that models are trained on."
+        184, description="Pictures with MEG that models are trained on."
     )
     validation_images: Annotated[int, Field(ge=4)] = Field(
-        24, description="Pictures with MEG that decide when training stops."
+        40, description="Pictures with MEG that decide when training stops."
     )
     test_images: Annotated[int, Field(ge=4)] = Field(
         48, description="Pictures that no training ever sees; all triplets of them are judged."

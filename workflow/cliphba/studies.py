@@ -33,11 +33,13 @@ DEMO = config.Study(
     preprocessing=PREPROCESSING,
     simulation=config.Simulation(),
     behavior_training=config.BehaviorTraining(vision_blocks=3, learning_rate=5e-3, epochs=60, patience=10),
+    # noise of the published scale (1) costs a quarter of the alignment: 0.093 against 0.121 on training pictures kept back
+    protocol=config.Protocol(noise_scale=0.3),
     # nine solutions instead of twenty-five differ by no more than their folds do
     reweighting=config.Reweighting(outer_folds=3, inner_folds=3),
     group_training=config.DynamicTraining(**STEPS, stage_2_epochs=120, stage_2_patience=15),
     individual_training=config.individual_training_defaults().model_copy(
-        update={**STEPS, "stage_2_epochs": 50, "stage_2_patience": 12}
+        update={**STEPS, "adapter_learning_rate": 4e-3, "stage_2_epochs": 60, "stage_2_patience": 20}
     ),
 )
 
