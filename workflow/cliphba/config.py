@@ -78,7 +78,7 @@ class SimulatedBackbone(Section):
     vision_layers: Annotated[int, Field(ge=2)] = Field(6, description="Blocks of the vision tower.")
     text_layers: Count = Field(1, description="Blocks of the text tower.")
     embedding_dimensions: Count = Field(64, description="Dimensions shared by images and captions.")
-    epochs: Count = Field(14, description="Passes over the pictures; more pictures help more than more passes.")
+    epochs: Count = Field(13, description="Passes over the pictures; more pictures help more than more passes.")
     batch_size: Annotated[int, Field(ge=2)] = Field(128, description="Pictures in a contrastive batch.")
     learning_rate: Positive = Field(
         2e-3, description="Peak learning rate of AdamW, warmed up, then cosine; Muon takes six times it."
@@ -95,13 +95,13 @@ class Simulation(Section):
         40, description="Pictures with MEG that decide when training stops."
     )
     test_images: Annotated[int, Field(ge=4)] = Field(
-        48, description="Pictures that no training ever sees; all triplets of them are judged."
+        80, description="Pictures that no training ever sees; all triplets of them are judged."
     )
     behavior_images: Annotated[int, Field(ge=0)] = Field(
         1500, description="Further pictures with a behavioural embedding but without MEG."
     )
     picture_size: Count = Field(96, description="Side of the rendered pictures in pixels.")
-    judgement_repetitions: Count = Field(4, description="Judgements of every triplet of test pictures.")
+    judgement_repetitions: Count = Field(2, description="Judgements of every triplet of test pictures.")
     judges: Count = Field(20, description="People among whom the judgements are spread.")
     embedding_noise: NotNegative = Field(
         0.1, description="Estimation noise (SD) of the behavioural embedding, which is itself learnt from judgements."
