@@ -62,6 +62,7 @@ rule evaluate:
 rule describe_decoding:
     input:
         rdms=[*rdms("train"), *rdms("test")],
+        stimuli=f"{SOURCE}/stimuli.parquet",
     output:
         f"{RESULTS}/evaluation/decoding.parquet",
     log:

@@ -1,4 +1,4 @@
-"""Tabulate the mean pairwise decoding accuracy of every participant and half."""
+"""Tabulate the mean decoding accuracy over pairs of training pictures, for every participant and half."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import pandas as pd
 from cliphba import progress, tables
 
 progress.log_to(snakemake.log[0])
-measured = [tables.read_rdms(path) for path in snakemake.input.rdms]
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+# pictures shown equally often: with unequal numbers of trials, guessing the more frequent one is better than chance
+alike = list(stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "train"), "stimulus"])
+measured = [tables.read_rdms(path).of(alike) for path in snakemake.input.rdms]
 table = pd.concat(
     [
         pd.DataFrame(
