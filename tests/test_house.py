@@ -54,7 +54,7 @@ def test_profiles_share_no_key():
 
 
 def test_slurm_profile_plans_the_personal_models():
-    found = run("snakemake", "--profile", "slurm", "personalized_models", "-n")
+    found = run("snakemake", "--profile", "slurm", "personalized_models", "-n", "--forceall")
     assert found.returncode == 0, found.stdout + found.stderr
     assert "tune_individual" in found.stdout + found.stderr
 

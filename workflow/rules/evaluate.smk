@@ -35,11 +35,7 @@ rule evaluate:
         training_half=rdms("train"),
         test_half=rdms("test"),
     output:
-        summary=report(
-            f"{RESULTS}/summary.parquet",
-            caption="../report/summary.rst",
-            category="Evaluation",
-        ),
+        summary=f"{RESULTS}/summary.parquet",
         alignment=f"{RESULTS}/evaluation/alignment.parquet",
         ceiling=f"{RESULTS}/evaluation/ceiling.parquet",
         behavior=f"{RESULTS}/evaluation/behavior_rdm.parquet",
