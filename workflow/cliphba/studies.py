@@ -65,7 +65,7 @@ TINY = config.Study(
             vision_layers=3,
             text_layers=1,
             embedding_dimensions=32,
-            epochs=10,
+            epochs=6,
             batch_size=32,
             learning_rate=4e-3,
         ),
@@ -78,6 +78,7 @@ TINY = config.Study(
         update={"stage_1_epochs": 5, "stage_2_epochs": 3, "batch_size": 16}
     ),
     evaluation=config.Evaluation(resamples=100),
+    compute=config.Compute(device="cpu"),
 )
 
 HEADER = """\

@@ -6,6 +6,10 @@ BACKBONE = multiext(
     f"{RESULTS}/backbone/open_clip", "_config.json", "_model.safetensors"
 )
 
+# Every torch rule takes the one GPU slot of a machine, so that trainings do not crowd each other out; a study that is
+# told to stay on the CPU takes none, and its trainings run side by side.
+GPU = int(STUDY.compute.device != "cpu")
+
 # Raised by hand when the code of a stage changes its results: edits of the library alone rerun nothing.
 STAGES = {"pretrain": 1, "behavior": 1, "reweighting": 1, "group": 1, "individual": 1}
 

@@ -19,7 +19,7 @@ rule embed:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         compute=settings(STUDY.compute),
     script:

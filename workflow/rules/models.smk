@@ -18,7 +18,7 @@ rule tune_behavior:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         training=settings(STUDY.behavior_training),
         compute=settings(STUDY.compute),
@@ -44,7 +44,7 @@ rule initialise_reweighting:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         reweighting=settings(STUDY.reweighting),
         starts_from=STUDY.protocol.group_starts_from,
@@ -73,7 +73,7 @@ rule tune_group:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         participants=STUDY.participants,
         training=settings(STUDY.group_training),
@@ -108,7 +108,7 @@ rule tune_individual:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         participants=lambda wildcards: [wildcards.participant],
         training=settings(STUDY.individual_training),

@@ -86,7 +86,7 @@ rule pretrain_backbone:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=1,
+        gpu=GPU,
     params:
         backbone=settings(STUDY.simulation.backbone),
         compute=settings(STUDY.compute),
