@@ -31,11 +31,6 @@ wildcard_constraints:
 report: "workflow/report/workflow.rst"
 
 
-localrules:
-    all,
-    personalized_models,
-
-
 rule all:
     default_target: True
     input:
