@@ -20,7 +20,6 @@ except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{STUDY.name}"
-FIGURES = ["behavior", "alignment", "reweighting", "identification", "decoding"]
 
 
 wildcard_constraints:
@@ -31,13 +30,21 @@ wildcard_constraints:
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/meg.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
 rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.parquet",
         expand(
             f"{RESULTS}/figures/{{figure}}.{{format}}",
-            figure=FIGURES,
+            figure=FIGURE_TABLES,
             format=["svg", "png"],
         ),
 
@@ -48,11 +55,3 @@ rule personalized_models:
             f"{RESULTS}/models/{{participant}}.safetensors",
             participant=STUDY.participants,
         ),
-
-
-include: "workflow/rules/common.smk"
-include: "workflow/rules/simulate.smk"
-include: "workflow/rules/meg.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/figures.smk"

@@ -53,9 +53,12 @@ def to_square(triangle: Floats) -> Floats:
     return square
 
 
-def select(triangle: Floats, chosen: NDArray[np.intp]) -> Floats:
-    """Restrict RDMs (..., pairs) to the chosen stimuli, in the order chosen."""
-    return to_triangle(to_square(triangle)[..., chosen[:, None], chosen])
+def select(triangle: Array, chosen: NDArray[np.intp]) -> Array:
+    """Restrict RDMs (..., pairs) to different stimuli, in the order chosen. NumPy and torch."""
+    rows, columns = pair_indices(len(chosen))
+    pairs = to_square(np.arange(triangle.shape[-1], dtype=np.float64))
+    place: NDArray[np.intp] = pairs[chosen[rows], chosen[columns]].astype(np.intp)
+    return triangle[..., place]
 
 
 def to_triangle(square: Array) -> Array:

@@ -1,6 +1,5 @@
 # Figures: drawn from tables alone.
 
-NOTE = "Simulated data" if STUDY.simulation else None
 EVALUATION = f"{RESULTS}/evaluation"
 
 # What each figure is drawn from.
@@ -43,6 +42,6 @@ rule draw_figure:
     conda:
         ENVIRONMENT
     params:
-        note=NOTE,
+        note="Simulated data",
     script:
         "../scripts/draw_figure.py"

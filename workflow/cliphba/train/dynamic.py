@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cliphba import rdm
@@ -30,13 +31,9 @@ class MeasuredImages:
     images: Tensor
     rdms: Tensor
 
-    def subset(self, chosen: Tensor) -> MeasuredImages:
+    def subset(self, chosen: NDArray[np.intp]) -> MeasuredImages:
         """Restrict to some images, in the order chosen."""
-        square = torch.zeros(len(self.rdms), len(self.images), len(self.images), device=self.rdms.device)
-        rows, columns = rdm.pair_indices(len(self.images))
-        square[:, rows, columns] = self.rdms
-        square[:, columns, rows] = self.rdms
-        return MeasuredImages(self.images[chosen], rdm.to_triangle(square[:, chosen][:, :, chosen]))
+        return MeasuredImages(self.images[chosen], rdm.select(self.rdms, chosen))
 
 
 @dataclass(frozen=True)
@@ -168,4 +165,4 @@ def _batches(training: MeasuredImages, shuffle: np.random.Generator, size: int) 
     """Cut the shuffled images into batches of nearly equal size, so that no image is left out of an epoch."""
     images = len(training.images)
     for chosen in np.array_split(shuffle.permutation(images), max(1, round(images / size))):
-        yield training.subset(torch.from_numpy(chosen))
+        yield training.subset(chosen)

@@ -57,17 +57,16 @@ def optimise_reweighting(
         If the folds leave out too few images for a correlation over their pairs.
     """
     _check_folds(class_tokens.shape[1], outer_folds, inner_folds)
-    square = _square(rdms, class_tokens.shape[1])
     images = np.random.default_rng(seed).permutation(class_tokens.shape[1])
     solutions, scores = [], []
     folds = list(_folds(images, outer_folds))
     for kept, left_out in track(folds, "initial reweighting", unit="fold"):
         inner = [
-            _solve(class_tokens, square, training, validation) for training, validation in _folds(kept, inner_folds)
+            _solve(class_tokens, rdms, training, validation) for training, validation in _folds(kept, inner_folds)
         ]
         weights = torch.stack(inner).mean(dim=0)
         solutions.append(weights)
-        scores.append(_correlation(weights, class_tokens, square, left_out))
+        scores.append(_correlation(weights, class_tokens[:, left_out], rdm.select(rdms, left_out)))
     return InitialReweighting(torch.stack(solutions).mean(dim=0), torch.stack(scores).mean(dim=0))
 
 
@@ -86,36 +85,29 @@ def _folds(images: NDArray[np.intp], folds: int) -> Iterator[tuple[NDArray[np.in
         yield np.setdiff1d(images, left_out), left_out
 
 
-def _square(rdms: Tensor, images: int) -> Tensor:
-    rows, columns = rdm.pair_indices(images)
-    square = torch.zeros(len(rdms), images, images, dtype=rdms.dtype, device=rdms.device)
-    square[:, rows, columns] = rdms
-    return square + square.swapaxes(1, 2)
-
-
-def _correlation(weights: Tensor, class_tokens: Tensor, square: Tensor, images: NDArray[np.intp]) -> Tensor:
-    """Correlation (times,) of predicted and measured RDMs of some images."""
-    chosen = torch.from_numpy(images).to(square.device)
-    tokens = torch.tensordot(weights, class_tokens[:, chosen], dims=1)
+def _correlation(weights: Tensor, class_tokens: Tensor, rdms: Tensor) -> Tensor:
+    """Correlation (times,) of predicted and measured RDMs of the same images."""
+    tokens = torch.tensordot(weights, class_tokens, dims=1)
     unit = torch.nn.functional.normalize(tokens, dim=-1)
     predicted = 1 - rdm.to_triangle(unit @ unit.swapaxes(1, 2))
-    return rdm.pearson(predicted, rdm.to_triangle(square[:, chosen][:, :, chosen]))
+    return rdm.pearson(predicted, rdms)
 
 
-def _solve(class_tokens: Tensor, square: Tensor, training: NDArray[np.intp], validation: NDArray[np.intp]) -> Tensor:
+def _solve(class_tokens: Tensor, rdms: Tensor, training: NDArray[np.intp], validation: NDArray[np.intp]) -> Tensor:
     """Weights (times, blocks), each time at the step that was best on the validation images."""
-    logits = torch.zeros(len(square), len(class_tokens), device=square.device, requires_grad=True)
+    seen, left_out = ((class_tokens[:, images], rdm.select(rdms, images)) for images in (training, validation))
+    logits = torch.zeros(len(rdms), len(class_tokens), device=rdms.device, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=LEARNING_RATE)
-    best = torch.full((len(square),), -torch.inf, device=square.device)
+    best = torch.full((len(rdms),), -torch.inf, device=rdms.device)
     best_weights = torch.softmax(logits.detach(), dim=-1)
     for _ in range(STEPS):
         optimizer.zero_grad()
         weights = torch.softmax(logits, dim=-1)
         with torch.no_grad():
-            reached = _correlation(weights, class_tokens, square, validation)
+            reached = _correlation(weights, *left_out)
             best_weights = torch.where((reached > best)[:, None], weights, best_weights)
             best = torch.maximum(reached, best)
         # times are independent of each other: the sum gives each its own gradient
-        (-_correlation(weights, class_tokens, square, training).sum()).backward()
+        (-_correlation(weights, *seen).sum()).backward()
         optimizer.step()
     return best_weights
