@@ -89,8 +89,7 @@ def test_backbone_is_well_trained(demo):
 
 def test_behavior_model_learns_human_judgements(summary):
     rho = summary.loc["behavior_rho", "value"]
-    # the goal is 0.8; what the small CLIP sees of textures limits it to about 0.75: see docs/benchmarks.md
-    assert rho["behavior"] >= 0.7 * rho["ceiling"]
+    assert rho["behavior"] >= 0.8 * rho["ceiling"]
     assert summary.loc[("behavior_rho_difference", "behavior - clip"), "low"] > 0
 
 

@@ -102,7 +102,6 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "embed": 1,
         "evaluate": 1,
         "describe_decoding": 1,
-        "describe_group": 1,
         "draw_figure": 5,
     }
 

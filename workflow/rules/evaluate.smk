@@ -60,7 +60,8 @@ rule describe_decoding:
         rdms=[*rdms("train"), *rdms("test")],
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
-        f"{RESULTS}/evaluation/decoding.parquet",
+        decoding=f"{RESULTS}/evaluation/decoding.parquet",
+        curves=f"{RESULTS}/evaluation/curves.parquet",
     log:
         f"{RESULTS}/logs/describe_decoding.log",
     benchmark:
@@ -69,20 +70,3 @@ rule describe_decoding:
         ENVIRONMENT
     script:
         "../scripts/describe_decoding.py"
-
-
-rule describe_group:
-    input:
-        initial=f"{RESULTS}/models/initial_reweighting.parquet",
-        group=f"{RESULTS}/models/group.safetensors",
-    output:
-        reweighting=f"{RESULTS}/evaluation/reweighting.parquet",
-        curves=f"{RESULTS}/evaluation/curves.parquet",
-    log:
-        f"{RESULTS}/logs/describe_group.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/describe_group.tsv"
-    conda:
-        ENVIRONMENT
-    script:
-        "../scripts/describe_group.py"

@@ -13,7 +13,10 @@ FIGURE_TABLES = {
         "ceiling": f"{EVALUATION}/ceiling.parquet",
         "stimuli": f"{SOURCE}/stimuli.parquet",
     },
-    "reweighting": {"reweighting": f"{EVALUATION}/reweighting.parquet"},
+    "reweighting": {
+        "initial": f"{RESULTS}/models/initial_reweighting.parquet",
+        "group": f"{RESULTS}/models/group_reweighting.parquet",
+    },
     "identification": {
         "identification": f"{EVALUATION}/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",

@@ -65,6 +65,7 @@ rule tune_group:
     output:
         model=f"{RESULTS}/models/group.safetensors",
         log=f"{RESULTS}/models/group_training.parquet",
+        reweighting=f"{RESULTS}/models/group_reweighting.parquet",
     log:
         f"{RESULTS}/logs/tune_group.log",
     benchmark:
@@ -100,6 +101,7 @@ rule tune_individual:
     output:
         model=f"{RESULTS}/models/{{participant}}.safetensors",
         log=f"{RESULTS}/models/{{participant}}_training.parquet",
+        reweighting=f"{RESULTS}/models/{{participant}}_reweighting.parquet",
     log:
         f"{RESULTS}/logs/tune_individual/{{participant}}.log",
     benchmark:

@@ -1,10 +1,12 @@
-"""Tabulate the mean decoding accuracy over pairs of training pictures, for every participant and half."""
+"""Tabulate the course of the RDMs of training pictures: decoding accuracy of each participant, curves of the group."""
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cliphba import progress, tables
+from cliphba.meg.curves import temporal_curves
 
 progress.log_to(snakemake.log[0])
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
@@ -26,4 +28,8 @@ table = pd.concat(
     ignore_index=True,
 )
 made_by = tables.provenance(settings={}, inputs={Path(path).stem: Path(path) for path in snakemake.input.rdms})
-tables.write(table, snakemake.output[0], "decoding", **made_by)
+tables.write(table, snakemake.output.decoding, "decoding", **made_by)
+# those that the models are given: of the training half
+training_half = [rdms for rdms in measured if rdms.metadata["half"] == "train"]
+curves = temporal_curves(np.stack([rdms.values for rdms in training_half]), training_half[0].times_ms)
+tables.write(curves, snakemake.output.curves, "curves", **made_by)

@@ -1,5 +1,7 @@
 """Draw one figure from its tables, as SVG and PNG."""
 
+import pandas as pd
+
 from cliphba import progress, tables
 from cliphba.figures import alignment, behavior, decoding, identification, reweighting
 from cliphba.figures.save import save
@@ -23,7 +25,9 @@ def draw_alignment():
 DRAW = {
     "behavior": lambda: behavior.draw(table("rdms", "behavior_rdm"), table("summary", "summary"), note=note),
     "alignment": draw_alignment,
-    "reweighting": lambda: reweighting.draw(table("reweighting", "reweighting"), note=note),
+    "reweighting": lambda: reweighting.draw(
+        pd.concat([table(name, "reweighting") for name in ("initial", "group")]), note=note
+    ),
     "identification": lambda: identification.draw(
         table("identification", "identification"), table("summary", "summary"), note=note
     ),

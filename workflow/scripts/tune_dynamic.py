@@ -10,7 +10,7 @@ from cliphba.config import DynamicTraining, Protocol
 from cliphba.models.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from cliphba.train.dynamic import MeasuredImages, fit_dynamic
 from cliphba.train.loop import best_loss, tabulate
-from cliphba.train.target import initial_head, mean_after_onset
+from cliphba.train.target import initial_head, mean_after_onset, reweighting_table
 
 progress.log_to(snakemake.log[0])
 params = snakemake.params
@@ -69,3 +69,9 @@ checkpoint = Checkpoint(
 )
 save_checkpoint(checkpoint, Path(snakemake.output.model))
 tables.write(tabulate(fit.logs), snakemake.output.log, "training", **made_by)
+with torch.no_grad():
+    learnt = fit.dynamic.head().weights().cpu().numpy()
+name = Path(snakemake.output.model).stem
+tables.write(
+    reweighting_table(name, fit.dynamic.curves.times_ms.cpu(), learnt), snakemake.output.reweighting, "reweighting", **made_by
+)

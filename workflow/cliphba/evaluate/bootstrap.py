@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
@@ -152,14 +153,27 @@ def _sort(values: Floats) -> _Order:
 
 def _weighted_ranks(order: _Order, weights: Reals) -> Reals:
     """Average ranks under weights, centred and of unit length: (resamples, RDMs, pairs)."""
-    rdms, pairs = order.pair.shape
-    reached = np.zeros((len(weights), rdms, pairs + 1))
-    np.cumsum(weights.take(order.pair, axis=1), axis=-1, out=reached[..., 1:])
-    reached = reached.reshape(len(weights), -1)
-    offset = (pairs + 1) * np.arange(rdms)[:, None]
-    # first + last rank of the tied values is twice the average rank plus one; their weighted mean is the total weight
-    ranks: Reals = reached.take(order.before + offset, axis=1) + reached.take(order.through + offset, axis=1)
-    ranks -= weights.sum(-1)[:, None, None]
-    ranks *= np.sqrt(weights)[:, None]
-    ranks /= np.sqrt(np.einsum("rvk,rvk->rv", ranks, ranks) + TINY)[..., None]
+    ranks = np.empty((len(weights), *order.pair.shape))
+    _rank(*order, weights, np.sqrt(weights), ranks)
     return ranks
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _rank(
+    pair: NDArray[np.intp], before: NDArray[np.intp], through: NDArray[np.intp], weights: Reals, root: Reals, out: Reals
+) -> None:
+    """Loops, because array expressions would go through memory six times for every resample."""
+    rdms, pairs = pair.shape
+    reached = np.zeros(pairs + 1)
+    for resample in range(len(weights)):
+        for row in range(rdms):
+            for place in range(pairs):
+                reached[place + 1] = reached[place] + weights[resample, pair[row, place]]
+            square = 0.0
+            for index in range(pairs):
+                # first + last rank of the tied values is twice the average rank plus one; their weighted mean is the
+                # total weight
+                twice = reached[before[row, index]] + reached[through[row, index]] - reached[pairs]
+                out[resample, row, index] = twice * root[resample, index]
+                square += out[resample, row, index] ** 2
+            out[resample, row] /= np.sqrt(square + TINY)

@@ -9,8 +9,9 @@ import pandas as pd
 from cliphba.simulate.factors import PROMPTS
 
 PRESENT = 0.3  # a factor weaker than this is not noticed
-OMITTED = 0.1  # share of what is noticed that a person leaves unsaid
-WHOLE_LABEL = 0.6  # share of what is said in all the words of the label
+OMITTED = 0.03  # share of what is noticed that a person leaves unsaid who was asked to name everything
+# Share of what is said in all the words of the label: with more, long captions are cut and a sixth goes unsaid.
+WHOLE_LABEL = 0.35
 LONGEST = 16  # words and punctuation marks: about 20 tokens of CLIP's byte-pair encoding
 
 PHRASES: tuple[tuple[str, str], ...] = (
