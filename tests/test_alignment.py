@@ -130,6 +130,16 @@ def test_mean_over_drawn_participants_by_hand():
     assert mean.resampled == pytest.approx([0.1, 0.3])
 
 
+def test_noise_that_both_bootstraps_count_is_counted_once():
+    """Variances 4 (participants), 1 (stimuli), 9 (both): 2 (4 + 1) - 9 = 1 is raised to 4, the larger single one."""
+    value = np.array([-4.0, 4.0])
+    draws = np.array([[1.5, 0.5], [1.5, 0.5], [0.5, 1.5], [0.5, 1.5]])  # means -2, -2, 2, 2
+    # under its draws the joint means are -3, -3, 3, 3; with equal weights 1, -1, 1, -1
+    resampled = np.array([[-7.0, 9.0], [-5.0, 3.0], [-3.0, 5.0], [-9.0, 7.0]])
+    mean = Estimate(value, resampled).mean_over_participants(draws)
+    assert mean.resampled == pytest.approx([-2, -2, 2, 2])
+
+
 def test_interval_by_hand():
     low, high = Estimate(np.array(0.5), np.arange(101) / 100).interval(0.9)
     assert (low, high) == pytest.approx((0.05, 0.95))

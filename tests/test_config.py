@@ -75,6 +75,10 @@ def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        (
+            {"decoding": {"shrinkage": "auto"}},
+            r"decoding.shrinkage: .*\n  decoding.shrinkage: Input should be 'ledoit_wolf'",
+        ),
         ({"sed": 1}, r"sed: there is no such key; allowed here: name, seed, participants"),
         ({"grid": {"stepms": 5}}, r"grid.stepms: there is no such key; allowed here: start_ms, stop_ms, step_ms"),
         (

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from cliphba import rdm
 from cliphba.evaluate import personal
-from cliphba.meg.decode import decode_rdm
+from cliphba.meg.engine import decode_rdm
 from cliphba.train.reweighting import optimise_reweighting
 
 STUDIES, PARTICIPANTS, NOISE = 100, 6, 2.0

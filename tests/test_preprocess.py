@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cliphba.meg.preprocess import preprocess, read_recording, scale_channels
-from cliphba.meg.read import gather_patterns
+from cliphba.meg.preprocess import preprocess, read_recording
+from cliphba.meg.read import gather_sessions, open_sessions
 from cliphba.simulate.recordings import describe_dataset, write_session
 
 RATE_HZ = 200.0
@@ -95,7 +95,7 @@ def test_picks_choose_channels_and_trials_off_the_recording_are_reported(
 def test_scaling_makes_unlike_channels_alike(events: pd.DataFrame) -> None:
     raw = record(events)
     raw._data[2] *= 1e6
-    scaled = scale_channels(preprocess(raw, events, **OPTIONS))
+    scaled = gather_sessions([preprocess(raw, events, **OPTIONS)]).patterns(0, 36)
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled[:, :, :5].std(axis=(0, 2)), 1, rtol=1e-4)
 
@@ -104,13 +104,13 @@ def test_scaling_refuses_a_flat_channel(events: pd.DataFrame) -> None:
     raw = record(events)
     raw._data[1] = 0
     with pytest.raises(ValueError, match="channels 1 are flat"):
-        scale_channels(preprocess(raw, events, **OPTIONS))
+        gather_sessions([preprocess(raw, events, **OPTIONS)])
 
 
 def test_scaling_refuses_epochs_without_a_baseline(events: pd.DataFrame) -> None:
     epochs = preprocess(record(events), events, **OPTIONS | {"epoch_ms": (0.0, 600.0), "baseline_ms": (0.0, 40.0)})
     with pytest.raises(ValueError, match="epoch_ms"):
-        scale_channels(epochs)
+        gather_sessions([epochs])
 
 
 @pytest.mark.parametrize(
@@ -152,18 +152,32 @@ def test_refuses_a_recording_that_is_not_there(tmp_path: Path) -> None:
 def test_sessions_are_gathered_over_their_common_channels(events: pd.DataFrame) -> None:
     first = preprocess(record(events), events, **OPTIONS)
     second = preprocess(record(events), events, **OPTIONS | {"session": "02", "picks": ["2", "0"]})
-    patterns, trials, time_ms = gather_patterns([first, second])
+    gathered = gather_sessions([first, second])
+    patterns, trials, time_ms = gathered.patterns(0, 36), gathered.trials, gathered.times_ms
     assert patterns.shape == (80, 2, 36)
     np.testing.assert_array_equal(patterns[:40], patterns[40:])
     assert trials["session"].tolist() == ["01"] * 40 + ["02"] * 40
     assert time_ms[[0, 5, -1]].tolist() == [-100, 0, 600]
 
 
+def test_blocks_read_from_files_are_those_in_memory(tmp_path: Path, events: pd.DataFrame) -> None:
+    sessions = [preprocess(record(events), events, **OPTIONS | {"session": name}) for name in ("01", "02")]
+    paths = [tmp_path / f"ses-{epochs.metadata['session'].iloc[0]}_epo.fif" for epochs in sessions]
+    for epochs, path in zip(sessions, paths, strict=True):
+        epochs.save(path, verbose="error")
+    read = open_sessions(paths)
+    assert not any(epochs.preload for epochs in read.epochs)
+    assert read.bytes_of_a_time == 4 * 80 * 3
+    whole = gather_sessions(sessions).patterns(0, 36)
+    parts = [read.patterns(start, stop) for start, stop in ((0, 1), (1, 30), (30, 36))]
+    np.testing.assert_allclose(np.concatenate(parts, axis=2), whole, rtol=1e-5, atol=1e-5)
+
+
 def test_gathering_refuses_sessions_that_do_not_fit(events: pd.DataFrame) -> None:
     epochs = preprocess(record(events), events, **OPTIONS)
     with pytest.raises(ValueError, match="no sessions"):
-        gather_patterns([])
+        gather_sessions([])
     with pytest.raises(ValueError, match="epoch_ms"):
-        gather_patterns([epochs, epochs.copy().crop(-0.1, 0.3)])
+        gather_sessions([epochs, epochs.copy().crop(-0.1, 0.3)])
     with pytest.raises(ValueError, match="picks"):
-        gather_patterns([epochs.copy().pick(["0"]), epochs.copy().pick(["1"])])
+        gather_sessions([epochs.copy().pick(["0"]), epochs.copy().pick(["1"])])

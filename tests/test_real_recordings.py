@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cliphba.meg.decode import decode_rdm
-from cliphba.meg.preprocess import preprocess, scale_channels
+from cliphba.meg.engine import decode_rdm
+from cliphba.meg.preprocess import preprocess
+from cliphba.meg.read import gather_sessions
 
 FOLDER = Path(os.environ.get("CLIPHBA_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "meg"
 
@@ -37,6 +38,11 @@ OPTIONS = {
 }
 
 
+def scaled(epochs: mne.Epochs) -> np.ndarray:
+    """All patterns, in standard deviations of the baseline."""
+    return gather_sessions([epochs]).patterns(0, len(epochs.times))
+
+
 def test_elekta_with_all_its_sensors(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) -> None:
     raw, events = elekta
     epochs = preprocess(raw, events, band_hz=(0.1, 20.0), step_ms=20.0, picks=["meg", "eeg"], **OPTIONS)
@@ -45,7 +51,7 @@ def test_elekta_with_all_its_sensors(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]
     # 300.3 Hz is no whole number of samples in 20 ms: this recording has to be resampled.
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.501, 0.02), atol=1e-9)
     assert 20 <= len(epochs) <= len(events)
-    spread = scale_channels(epochs).std(axis=(0, 2))
+    spread = scaled(epochs).std(axis=(0, 2))
     assert spread.max() / spread.min() < 10
 
 
@@ -58,7 +64,7 @@ def test_elekta_trials_are_decoded(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) 
     # One run only: its trials in turn stand for sessions.
     session = pd.Series(stimulus).groupby(stimulus).cumcount().to_numpy() % 3
     label = np.unique(stimulus, return_inverse=True)[1]
-    accuracy = decode_rdm(scale_channels(epochs), stimulus=label, session=session)
+    accuracy = decode_rdm(scaled(epochs), stimulus=label, session=session)
     late = (epochs.times > 0.06) & (epochs.times < 0.4)
     assert accuracy.shape == (len(epochs.times), 6)
     assert np.isfinite(accuracy).all()
@@ -74,6 +80,6 @@ def test_ctf_gradiometers(tmp_path: Path) -> None:
     epochs = preprocess(raw, events, band_hz=(5.0, 40.0), step_ms=5.0, picks="meg", **options)
     assert len(epochs.ch_names) > 270
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.2001, 0.005), atol=1e-9)
-    assert np.isfinite(scale_channels(epochs)).all()
+    assert np.isfinite(scaled(epochs)).all()
     epochs.save(tmp_path / "sub-01_epo.fif", verbose="error")
     assert mne.read_epochs(tmp_path / "sub-01_epo.fif", verbose="error").metadata.equals(epochs.metadata)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cliphba.meg.decode import decode_rdm
-from cliphba.meg.preprocess import preprocess, read_recording, scale_channels
+from cliphba.meg.engine import decode_rdm
+from cliphba.meg.preprocess import preprocess, read_recording
+from cliphba.meg.read import gather_sessions
 from cliphba.simulate.factors import FACTORS, draw_factors
 from cliphba.simulate.participants import draw_participants
 from cliphba.simulate.recordings import describe_dataset, simulate_session, write_session
@@ -165,7 +166,7 @@ def test_responses_are_decoded_if_and_only_if_there_are_any(
             raw, events, session=str(session), band_hz=(0.1, 20.0), notch_hz=50.0, epoch_ms=(-100.0, 600.0),
             baseline_ms=(-100.0, 0.0), step_ms=20.0, rejection=None, picks="meg",
         )  # fmt: skip
-        patterns.append(scale_channels(epochs))
+        patterns.append(gather_sessions([epochs]).patterns(0, len(epochs.times)))
         labels.append(pictures.index.get_indexer(epochs.metadata["stimulus"]))
         sessions.append(np.full(len(epochs), session))
     accuracy = decode_rdm(

@@ -1,9 +1,10 @@
 """Tables: what is written comes back, what is wrong is refused by name, a failure leaves nothing behind."""
 
-from pathlib import Path
+import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from cliphba import tables
@@ -178,22 +179,27 @@ def test_damaged_pages_are_refused_by_name(tmp_path):
 
 
 def test_rdms_with_too_few_stimuli_are_refused_by_name(tmp_path):
-    tables.write_rdms(RDMs(MEASURED.times_ms, VALUES, STIMULI[:3]), tmp_path / "rdm.parquet")
+    path = tmp_path / "rdm.parquet"
+    with pytest.raises(ValueError, match=r"rdm.parquet: 3 stimuli have 3 pairs, but an RDM has \(6,\)"):
+        tables.write_rdms(RDMs(MEASURED.times_ms, VALUES, STIMULI[:3]), path)
+    assert not list(tmp_path.iterdir())
+    tables.write_rdms(MEASURED, path)
+    table = pq.read_table(path)
+    metadata = json.loads(table.schema.metadata[tables.METADATA_KEY]) | {"stimuli": list(STIMULI[:3])}
+    pq.write_table(table.replace_schema_metadata({tables.METADATA_KEY: json.dumps(metadata)}), path)
     with pytest.raises(ValueError, match=r"rdm.parquet names 3 stimuli but holds 6 pairs"):
-        tables.read_rdms(tmp_path / "rdm.parquet")
+        tables.read_rdms(path)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "rdm.parquet"
     tables.write_rdms(MEASURED, path)
     before = path.read_bytes()
-    write = Path.write_bytes
 
-    def fill_the_disk(self, content):
-        write(self, content[:10])
+    def fill_the_disk(self, table):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fill_the_disk)
     with pytest.raises(OSError, match="No space"):
         tables.write_rdms(MEASURED, path, half="test")
     assert list(tmp_path.iterdir()) == [path]
@@ -208,9 +214,9 @@ def test_same_content_gives_same_bytes(tmp_path, curves):
     assert (tmp_path / "first-rdm").read_bytes() == (tmp_path / "second-rdm").read_bytes()
 
 
-def test_provenance_hashes_files_and_arrays(tmp_path):
+def test_provenance_hashes_files(tmp_path):
     (tmp_path / "input").write_bytes(b"abc")
-    made_by = tables.provenance(settings={"seed": 1}, inputs={"file": tmp_path / "input", "array": np.zeros(2)})
+    made_by = tables.provenance(settings={"seed": 1}, inputs={"file": tmp_path / "input", "epochs": "5ca1ab1e"})
     assert made_by["inputs"]["file"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert made_by["inputs"]["array"] != tables.digest(np.ones(2))
+    assert made_by["inputs"]["epochs"] == "5ca1ab1e"
     assert made_by["settings"] == {"seed": 1}

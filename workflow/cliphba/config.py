@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Participant = Annotated[str, Field(pattern=r"^sub-[0-9A-Za-z]+$")]
 
 
@@ -105,8 +106,8 @@ class Simulation(Section):
     judges: Count = Field(20, description="People among whom the judgements are spread.")
     embedding_noise: NotNegative = Field(
         0.25,
-        description="Estimation noise (SD) of the behavioural embedding, which is itself learnt from judgements; 0.25 "
-        "lets it agree with people's RDM about as well as SPoSE does on THINGS (0.86).",
+        description="Estimation noise (SD) of the behavioural embedding, which is itself learnt from judgements; "
+        "0.25 lets it agree with people's RDM about as well as SPoSE does on THINGS (0.86).",
     )
     sessions: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         8, description="Recording sessions of each participant; odd ones train, even ones test."
@@ -153,13 +154,37 @@ class Preprocessing(Section):
 
 
 class Decoding(Section):
-    """Pairwise decoding of stimuli at every time point."""
+    """Dissimilarity of the patterns of every pair of stimuli at every time point."""
 
-    shrinkage: Share = Field(
-        0.01 / 1.01,
-        description="Shrinkage of the LDA covariance towards the identity; 0.01 / 1.01 is CoSMoMVPA's "
-        "regularisation of 0.01.",
+    measure: Literal["lda", "svm", "euclidean", "correlation"] = Field(
+        "lda",
+        description="Linear discriminant analysis, linear support vector machine, cross-validated squared Euclidean "
+        "distance (with `whitening`: crossnobis), or cross-validated correlation distance.",
     )
+    value: Literal["accuracy", "decision"] = Field(
+        "accuracy", description="What classifiers give: share of test trials that are right, or mean decision value."
+    )
+    shrinkage: OpenShare | Literal["ledoit_wolf"] = Field(
+        0.01 / 1.01,
+        description="Of lda: shrinkage of the covariance towards the identity; 0.01 / 1.01 is CoSMoMVPA's "
+        "regularisation of 0.01; `ledoit_wolf` is scikit-learn's `auto`, some ten times slower.",
+    )
+    cost: Positive = Field(1, description="Of svm: cost of a trial on the wrong side of its margin (C).")
+    folds: Literal["session"] | Annotated[int, Field(ge=2)] = Field(
+        "session", description="Leave one session out, or as many folds over single trials."
+    )
+    averaged_trials: Count = Field(
+        1, description="Trials of a stimulus and fold that are averaged into one pseudo-trial; 1 averages none."
+    )
+    average_repetitions: Count = Field(
+        1, description="Random ways of averaging trials that the result is averaged over."
+    )
+    whitening: Literal["none", "ledoit_wolf"] | OpenShare = Field(
+        "none",
+        description="Multivariate noise normalisation by the training trials of each fold: its covariance shrunk by "
+        "Ledoit-Wolf, or by a share.",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Of lda with a given shrinkage: where it is computed.")
 
 
 class Adapter(Section):
@@ -324,7 +349,9 @@ def _allowed_keys(path: tuple[int | str, ...]) -> str:
 
 
 def _describe(error: Mapping[str, Any]) -> str:
-    path = ".".join(str(key) for key in error["loc"]) or "study"
+    # of a setting that takes either of two types, pydantic adds the name of the type
+    keys = [key for key in error["loc"] if isinstance(key, int) or key.isidentifier()]
+    path = ".".join(str(key) for key in keys) or "study"
     if error["type"] == "extra_forbidden":
         return f"{path}: there is no such key; allowed here: {_allowed_keys(error['loc'])}"
     if error["type"] == "missing":

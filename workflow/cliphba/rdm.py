@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     import torch
@@ -100,6 +99,9 @@ def correlation_distance(embedding: Array) -> Array:
 
 def ranks(values: Floats) -> NDArray[np.float64]:
     """Average ranks along the last axis, standardised so that a product sum of two is their Spearman rho."""
+    # here, because most jobs rank nothing and scipy.stats takes longer to import than all else they need
+    from scipy.stats import rankdata  # noqa: PLC0415
+
     ranked: NDArray[np.float64] = rankdata(values, axis=-1)
     return standardise(ranked)
 

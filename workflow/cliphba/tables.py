@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -61,15 +62,13 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
 }  # fmt: skip
 
 
-def digest(content: Path | NDArray[Any]) -> str:
-    """SHA-256 of a file's bytes or of an array's values, as hexadecimal text."""
-    if isinstance(content, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest()
-    with Path(content).open("rb") as stream:
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal text."""
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | NDArray[Any]]) -> dict[str, Any]:
+def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dict[str, Any]:
     """Describe what a result was made from: settings, code and library versions, hashes of the inputs.
 
     Parameters
@@ -77,7 +76,7 @@ def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | NDArr
     settings
         Everything of the configuration, the seed included, that entered the result.
     inputs
-        Name to file, or to the array itself where a file's bytes carry its date of writing (FIF).
+        Name to file, or to the hash of its content where a file's bytes carry its date of writing (FIF).
 
     Returns
     -------
@@ -88,25 +87,36 @@ def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | NDArr
     versions = {name: version(name) for name in packages}
     return {
         "settings": dict(settings),
-        "inputs": {name: digest(content) for name, content in inputs.items()},
+        "inputs": {name: digest(found) if isinstance(found, Path) else found for name, found in inputs.items()},
         "versions": {"cliphba": __version__, "python": platform.python_version(), **versions},
     }
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it into place."""
+    with _atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def _atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside a file, renamed to it if all goes well and removed if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content)
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
+def _encode(metadata: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Metadata as Parquet keeps them."""
+    return {METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()}
+
+
 def _write_table(table: pa.Table, path: Path, metadata: Mapping[str, Any]) -> None:
-    encoded = json.dumps(metadata, sort_keys=True).encode()
-    table = table.replace_schema_metadata({METADATA_KEY: encoded})
+    table = table.replace_schema_metadata(_encode(metadata))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_atomically(Path(path), sink.getvalue().to_pybytes())
@@ -285,12 +295,48 @@ def _fixed_lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
 
 def write_rdms(rdms: RDMs, path: Path | str, **metadata: Any) -> None:
     """Write RDMs: a row is a time point, its dissimilarities one fixed-size list."""
-    table = pa.table(
-        {"time_ms": pa.array(rdms.times_ms), "dissimilarity": _fixed_lists(rdms.values.astype(np.float32))}
-    )
-    # kind and order last: metadata that were read from a file still have those of that file
-    described = {**rdms.metadata, **metadata, "kind": "rdm", "stimuli": list(rdms.stimuli)}
-    _write_table(table, Path(path), described)
+    # kind and order are those of these RDMs: metadata that were read from a file still have that file's
+    described = {name: value for name, value in rdms.metadata.items() if name not in ("kind", "stimuli")}
+    write_rdm_rows(rdms.values, path, times_ms=rdms.times_ms, stimuli=rdms.stimuli, **{**described, **metadata})
+
+
+def write_rdm_rows(
+    rows: Iterable[NDArray[np.float32]],
+    path: Path | str,
+    *,
+    times_ms: NDArray[np.float64],
+    stimuli: Sequence[str],
+    **metadata: Any,
+) -> None:
+    """Write RDMs time point by time point, so that never more than one is in memory.
+
+    Parameters
+    ----------
+    rows
+        (pairs,) of each time point, in order.
+    path
+        Where to; parent folders are made.
+    times_ms
+        (times,).
+    stimuli
+        Identifiers in order.
+    **metadata
+        JSON-ready values kept in the file.
+
+    Raises
+    ------
+    ValueError
+        If an RDM has not as many pairs as the stimuli have, or there are not as many as times.
+    """
+    described = {**metadata, "kind": "rdm", "stimuli": list(stimuli)}
+    pairs = len(stimuli) * (len(stimuli) - 1) // 2
+    schema = pa.schema({"time_ms": REAL, "dissimilarity": pa.list_(pa.float32(), pairs)}, _encode(described))
+    with _atomic_path(Path(path)) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for time, row in zip(times_ms, rows, strict=True):
+            if row.shape != (pairs,):
+                raise ValueError(f"{path}: {len(stimuli)} stimuli have {pairs} pairs, but an RDM has {row.shape}")
+            columns = [pa.array([time], REAL), _fixed_lists(np.asarray(row, dtype=np.float32)[None])]
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def read_rdms(path: Path | str) -> RDMs:

@@ -29,15 +29,32 @@ rule decode_rdm:
         ),
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
-        f"{RESULTS}/rdm/{{participant}}_{{half}}.parquet",
+        f"{RESULTS}/rdm/{{participant}}_{{half,train}}.parquet",
     log:
         f"{RESULTS}/logs/decode_rdm/{{participant}}_{{half}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
     conda:
         ENVIRONMENT
+    # the training half first: the models wait for it
+    priority: 10
     threads: 4
+    resources:
+        gpu=int(STUDY.decoding.device == "cuda"),
     params:
         decoding=settings(STUDY.decoding),
+        seed=STUDY.seed_of("decode_rdm"),
+        # finished time points, from which a job that was killed goes on
+        scratch=f"{RESULTS}/scratch/{{participant}}_{{half}}",
     script:
         "../scripts/decode_rdm.py"
+
+
+use rule decode_rdm as decode_test_rdm with:
+    output:
+        f"{RESULTS}/rdm/{{participant}}_{{half,test}}.parquet",
+    log:
+        f"{RESULTS}/logs/decode_test_rdm/{{participant}}_{{half}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/decode_test_rdm/{{participant}}_{{half}}.tsv"
+    priority: 0

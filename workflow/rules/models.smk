@@ -14,6 +14,8 @@ rule tune_behavior:
         f"{RESULTS}/logs/tune_behavior.log",
     benchmark:
         f"{RESULTS}/benchmarks/tune_behavior.tsv"
+    # on the longest way through the workflow
+    priority: 50
     conda:
         ENVIRONMENT
     threads: STUDY.compute.threads

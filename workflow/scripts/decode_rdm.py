@@ -1,34 +1,41 @@
 """Decode every pair of stimuli at every time from one half of a participant's sessions."""
 
-import mne
+from pathlib import Path
+
 import pandas as pd
 
 from cliphba import progress, tables
 from cliphba.compute import available_threads
-from cliphba.meg import decode, read
+from cliphba.config import Decoding
+from cliphba.meg import engine, read, stream
+from cliphba.meg.parts import Parts, file_states
 
 progress.log_to(snakemake.log[0])
-decoding = snakemake.params.decoding
+params, wildcards = snakemake.params, snakemake.wildcards
 
-sessions = [mne.read_epochs(path, verbose="error") for path in snakemake.input.epochs]
-patterns, trials, times_ms = read.gather_patterns(sessions)
-
+sessions = read.open_sessions(snakemake.input.epochs)
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 shown = tuple(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"])
-accuracy = decode.decode_rdm(
-    patterns,
-    stimulus=pd.Index(shown).get_indexer(pd.Index(trials["stimulus"])),
-    session=pd.factorize(trials["session"])[0],
-    shrinkage=decoding["shrinkage"],
+rdm = engine.prepare(
+    pd.Index(shown).get_indexer(pd.Index(sessions.trials["stimulus"])),
+    pd.factorize(sessions.trials["session"])[0],
+    Decoding.model_validate(params.decoding),
+    seed=params.seed,
     threads=available_threads(snakemake.threads),
-    label=f"decoding {snakemake.wildcards.participant}",
 )
-tables.write_rdms(
-    tables.RDMs(times_ms, accuracy, shown),
+files = {Path(path).name: Path(path) for path in snakemake.input.epochs}
+settings = {"decoding": params.decoding, "seed": params.seed}
+parts = Parts.of(Path(params.scratch), files=file_states(files), stimuli=shown, **settings)
+stream.compute_parts(sessions, rdm, parts, label=f"decoding {wildcards.participant}")
+tables.write_rdm_rows(
+    parts.load(len(sessions.times_ms)),
     snakemake.output[0],
-    measure="accuracy",
-    participant=snakemake.wildcards.participant,
-    half=snakemake.wildcards.half,
-    sessions=list(trials["session"].unique()),
-    **tables.provenance(settings={"decoding": decoding}, inputs={"epochs": patterns}),
+    times_ms=sessions.times_ms,
+    stimuli=shown,
+    measure=params.decoding["measure"],
+    participant=wildcards.participant,
+    half=wildcards.half,
+    sessions=list(sessions.trials["session"].unique()),
+    **tables.provenance(settings=settings, inputs={"epochs": stream.content_digest(sessions)}),
 )
+parts.remove()

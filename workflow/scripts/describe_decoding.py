@@ -1,4 +1,4 @@
-"""Tabulate the course of the RDMs of training pictures: decoding accuracy of each participant, curves of the group."""
+"""Tabulate the RDMs of training pictures over time: accuracy of each participant, curves of the group."""
 
 from pathlib import Path
 

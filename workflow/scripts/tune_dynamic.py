@@ -73,5 +73,8 @@ with torch.no_grad():
     learnt = fit.dynamic.head().weights().cpu().numpy()
 name = Path(snakemake.output.model).stem
 tables.write(
-    reweighting_table(name, fit.dynamic.curves.times_ms.cpu(), learnt), snakemake.output.reweighting, "reweighting", **made_by
+    reweighting_table(name, fit.dynamic.curves.times_ms.cpu(), learnt),
+    snakemake.output.reweighting,
+    "reweighting",
+    **made_by,
 )

@@ -32,9 +32,7 @@ class Alignments:
         undefined.
     draws
         (resamples, participants) how often each participant was drawn. Means over participants made with them vary
-        stimuli and participants jointly. Such intervals are cautious: in simulations with 40 stimuli a quarter
-        to a half too wide, and three quarters where the data were noisiest, because noise of single pairs is counted
-        more than once (Schuett et al. 2023, doi:10.7554/eLife.82566).
+        stimuli and participants jointly.
     """
 
     times_ms: Reals

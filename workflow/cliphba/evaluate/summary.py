@@ -86,11 +86,18 @@ def _behavior(agreement: Mapping[str, Estimate]) -> list[Row]:
 
 def _alignment(evaluation: Evaluation, independent: str) -> list[Row]:
     models, ceilings = evaluation.models, evaluation.ceilings
-    areas = {name: models.mean(name).map(models.area) for name in ("clip", "behavior", "group")}
-    areas |= {name: ceilings.mean(name).map(ceilings.area) for name in (LOWER, UPPER)}
-    gains = {f"group - {name}": areas["group"] - areas[name] for name in ("clip", "behavior")}
     before = models.times_ms <= 0
-    baselines = {name: models.mean(name).map(lambda rho: rho[..., before].mean(-1)) for name in ("clip", "behavior")}
+    each = {name: models.rho[name].map(models.area) for name in ("clip", "behavior", "group")}
+    bounds = {name: ceilings.rho[name].map(ceilings.area) for name in (LOWER, UPPER)}
+    areas = {name: area.mean_over_participants(models.draws) for name, area in (each | bounds).items()}
+    gains = {
+        f"group - {name}": (each["group"] - each[name]).mean_over_participants(models.draws)
+        for name in ("clip", "behavior")
+    }
+    baselines = {
+        name: models.rho[name].map(lambda rho: rho[..., before].mean(-1)).mean_over_participants(models.draws)
+        for name in ("clip", "behavior")
+    }
     metrics = {"alignment_auc": areas, "alignment_auc_difference": gains, "baseline_rho": baselines}
     # a ceiling predicts participants from participants: from others, or from all, each one itself included
     exceptions = {LOWER: "participants", UPPER: "nothing"}

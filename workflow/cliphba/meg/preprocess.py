@@ -1,6 +1,7 @@
 """From raw MEG or EEG to epochs: filter, cut, correct the baseline, decimate, reject."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import mne
@@ -117,33 +118,33 @@ def preprocess(
     return _reject(epochs, rejection, trials=len(events), session=session)
 
 
-def scale_channels(epochs: mne.Epochs) -> NDArray[np.float32]:
-    """Express every channel in standard deviations of its own baseline, so that unlike sensors can be compared.
+def baseline_spread(before: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
+    """Measure how much every channel varies before the stimulus, in units of which unlike sensors can be compared.
 
     Parameters
     ----------
-    epochs : mne.Epochs
-        Epochs of one session, of any mixture of channel types.
+    before : float array (trials, channels, times)
+        Samples of one session before the stimulus.
+    names : sequence of str
+        Of the channels.
 
     Returns
     -------
-    float32 array (trials, channels, times)
-        The scaled epochs.
+    float array (channels,)
+        Standard deviations over trials and times.
 
     Raises
     ------
     ValueError
         If a channel is flat before the stimulus, or there is nothing before it.
     """
-    data = epochs.get_data(copy=False)
-    before = data[:, :, epochs.times < 0]
     if before.shape[2] < 2:
         raise ValueError("epoch_ms holds fewer than two samples before the stimulus: let epochs begin earlier.")
-    spread = np.std(before, axis=(0, 2))
+    spread: NDArray[np.float64] = np.std(before, axis=(0, 2))
     if not (spread > 0).all():
-        flat = [name for name, value in zip(epochs.ch_names, spread, strict=True) if not value > 0]
+        flat = [name for name, value in zip(names, spread, strict=True) if not value > 0]
         raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
-    return np.asarray(data / spread[:, None], dtype=np.float32)
+    return spread
 
 
 def _check(events: pd.DataFrame, *, band_hz: tuple[float, float], step_ms: float) -> None:
