@@ -59,7 +59,7 @@ TINY = config.Study(
         training_trials=3,
         sensors=24,
         backbone=config.SimulatedBackbone(
-            pictures=480,
+            pictures=320,
             held_out_pictures=60,
             width=32,
             vision_layers=3,
@@ -70,12 +70,12 @@ TINY = config.Study(
             learning_rate=4e-3,
         ),
     ),
-    behavior_training=config.BehaviorTraining(epochs=12, patience=5),
-    # 16 training images: no more folds than leave three images in each
-    reweighting=config.Reweighting(outer_folds=4, inner_folds=4),
-    group_training=config.DynamicTraining(stage_1_epochs=20, stage_2_epochs=3, batch_size=16),
+    behavior_training=config.BehaviorTraining(epochs=8, patience=5),
+    # few images and no time: the fewest folds there are
+    reweighting=config.Reweighting(outer_folds=2, inner_folds=2),
+    group_training=config.DynamicTraining(stage_1_epochs=10, stage_2_epochs=2, batch_size=16),
     individual_training=config.individual_training_defaults().model_copy(
-        update={"stage_1_epochs": 5, "stage_2_epochs": 3, "batch_size": 16}
+        update={"stage_1_epochs": 5, "stage_2_epochs": 2, "batch_size": 16}
     ),
     evaluation=config.Evaluation(resamples=100),
     compute=config.Compute(device="cpu"),

@@ -11,6 +11,8 @@ rule preprocess:
         f"{RESULTS}/logs/preprocess/{{participant}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/preprocess/{{participant}}.tsv"
+    # before the test half of anybody is decoded: no model waits for that
+    priority: 10
     conda:
         ENVIRONMENT
     threads: 4
@@ -36,9 +38,9 @@ rule decode_rdm:
         f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
     conda:
         ENVIRONMENT
-    # the training half first: the models wait for it
     priority: 10
-    threads: 4
+    # two at once leave room on eight cores for the models, which may be waiting for no more than this
+    threads: 3
     resources:
         gpu=int(STUDY.decoding.device == "cuda"),
     params:

@@ -131,6 +131,7 @@ rule record_participant:
         f"{RESULTS}/logs/record_participant/{{participant}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/record_participant/{{participant}}.tsv"
+    priority: 10
     conda:
         ENVIRONMENT
     threads: 4
