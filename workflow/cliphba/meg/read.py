@@ -105,5 +105,7 @@ def _samples(epochs: mne.BaseEpochs, channels: Sequence[str], start: int, stop: 
     """Read samples `start` to `stop` (excluded) of all trials; from disk, if that is where they are."""
     # a quarter of a sample later, so that no rounding takes a neighbour
     tmin, tmax = (epochs.tmin + (sample + 0.25) / epochs.info["sfreq"] for sample in (start, stop))
-    samples: NDArray[np.float64] = epochs.get_data(picks=list(channels), tmin=tmin, tmax=tmax, copy=False)
+    # MNE would say for every block what it loads
+    with mne.use_log_level("error"):
+        samples: NDArray[np.float64] = epochs.get_data(picks=list(channels), tmin=tmin, tmax=tmax, copy=False)
     return samples
