@@ -13,6 +13,9 @@ import psutil
 import pytest
 
 from cliphba import tables
+from cliphba.meg.latency import onset_latency, peak_latency
+from cliphba.simulate.factors import FACTORS
+from cliphba.simulate.recordings import response_kernels
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.demo
@@ -74,11 +77,38 @@ def test_fits_a_laptop(demo):
 
 def test_is_as_hard_as_real_data(summary):
     decoding = tables.read(RESULTS / "evaluation/decoding.parquet", "decoding")
-    accuracy = decoding.groupby("time_ms")["accuracy"].mean()
+    accuracy = decoding.groupby("time_ms")["value"].mean()
     assert 0.55 <= accuracy.max() <= 0.75
     assert abs(accuracy[accuracy.index <= 0] - 0.5).max() < 0.01
     ceiling = tables.read(RESULTS / "evaluation/ceiling.parquet", "ceiling")
     assert 0.15 <= ceiling["lower"].max() <= 0.6
+
+
+def test_latencies_that_were_put_in_are_found(demo):
+    """Mean errors of at most one sample, for when decoding peaks and for when it sets in.
+
+    A Gaussian response has no beginning: the one put in is taken to set in when it reaches a fifth of its peak.
+    """
+    truth = tables.read(RESULTS / "source/truth.parquet", "truth")
+    decoding = tables.read(RESULTS / "evaluation/decoding.parquet", "decoding")
+    stimuli = tables.read(RESULTS / "source/stimuli.parquet", "stimuli")
+    decoded = stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "train"), "stimulus"]
+    factors = tables.read(RESULTS / "source/factors.parquet", "factors")
+    spread = factors[factors["stimulus"].isin(decoded)].groupby("factor")["value"].std()
+    fine_ms = np.arange(0, 600, 1.0)
+    peak_error, onset_error = [], []
+    for participant, course in decoding.groupby("participant"):
+        own = truth[truth["participant"] == participant].set_index("factor").loc[[factor.name for factor in FACTORS]]
+        responses = spread.loc[own.index].to_numpy()[:, None] * response_kernels(own, fine_ms)
+        apart = np.sqrt((responses**2).sum(axis=(0, 1)))
+        accuracy = course.groupby("time_ms")["value"].mean()
+        times_ms, found = accuracy.index.to_numpy(), accuracy.to_numpy()
+        peak_error.append(peak_latency(found, times_ms) - fine_ms[apart.argmax()])
+        onset = onset_latency(found, times_ms, threshold=5, consecutive=2)
+        onset_error.append(onset - fine_ms[np.argmax(apart > apart.max() / 5)])
+    sample_ms = np.diff(times_ms)[0]
+    assert abs(np.mean(peak_error)) <= sample_ms
+    assert abs(np.mean(onset_error)) <= sample_ms
 
 
 def test_backbone_is_well_trained(demo):

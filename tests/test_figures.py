@@ -78,7 +78,8 @@ def weights():
 def accuracies():
     rows = [(name, half, time, 0.5 + 0.1 * (time > 0) * (half == "test")) for name in PARTICIPANTS
             for half in ("training", "test") for time in TIMES]  # fmt: skip
-    return pd.DataFrame(rows, columns=["participant", "half", "time_ms", "accuracy"])
+    table = pd.DataFrame(rows, columns=["participant", "half", "time_ms", "value"])
+    return table.assign(quantity="decoding accuracy", chance=0.5)
 
 
 def texts(figure: Figure) -> str:
@@ -162,6 +163,13 @@ def test_decoding_averages_halves_and_participants(accuracies):
     axes = decoding.draw(accuracies).axes[0]
     np.testing.assert_allclose(line(axes, "black").get_ydata(), [50, 50, 55, 55])
     assert sum(one.get_color() == style.FAINT for one in axes.lines) == len(PARTICIPANTS)
+
+
+def test_distances_are_shown_as_they_are(accuracies):
+    distances = accuracies.assign(quantity="crossnobis distance", chance=0.0, value=accuracies["value"] - 0.5)
+    axes = decoding.draw(distances).axes[0]
+    np.testing.assert_allclose(line(axes, "black").get_ydata(), [0, 0, 0.05, 0.05])
+    assert axes.get_ylabel() == "Pairwise crossnobis distance"
 
 
 def test_without_a_note_nothing_is_said_of_simulation(accuracies):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import mne
@@ -16,8 +19,32 @@ from cliphba.meg import stream
 from cliphba.meg.engine import PatternRDM, decode_rdm, prepare
 from cliphba.meg.parts import Parts, file_states
 from cliphba.meg.read import Sessions, gather_sessions
+from tests.conftest import ROOT
 
 STIMULI, SESSIONS, CHANNELS, TIMES = 5, 3, 6, 9
+
+# A job that is killed, as a cluster kills, when it is about to compute its fifth time point.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pandas as pd
+from cliphba.config import Decoding
+from cliphba.meg import engine, stream
+from cliphba.meg.parts import Parts
+from tests.test_stream import recorded
+
+sessions, done = recorded(), []
+labels = sessions.trials["stimulus"].to_numpy(), pd.factorize(sessions.trials["session"])[0]
+rdm = engine.prepare(*labels, Decoding(), seed=0, threads=2)
+
+def until_killed(patterns):
+    if len(done) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    done.append(1)
+    return rdm(patterns)
+
+stream.compute_parts(sessions, until_killed, Parts.of(Path(sys.argv[1]), work=1), label="test")
+"""
 
 
 def recorded() -> Sessions:
@@ -66,16 +93,8 @@ def test_blocks_give_what_memory_gives(
 def test_a_killed_job_goes_on_where_it_was(sessions: Sessions, rdm: PatternRDM, tmp_path: Path) -> None:
     whole = Parts.of(tmp_path / "whole", work=1)
     stream.compute_parts(sessions, rdm, whole, label="test")
-    done = []
-
-    def killed(patterns: NDArray[np.floating]) -> NDArray[np.float32]:
-        if len(done) == 4:
-            raise KeyboardInterrupt
-        done.append(1)
-        return rdm(patterns)
-
-    with pytest.raises(KeyboardInterrupt):
-        stream.compute_parts(sessions, killed, Parts.of(tmp_path / "scratch", work=1), label="test")
+    job = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "scratch")], cwd=ROOT, check=False)
+    assert job.returncode == -signal.SIGKILL
     resumed = Parts.of(tmp_path / "scratch", work=1)
     assert resumed.missing(TIMES) == [4, 5, 6, 7, 8]
     stream.compute_parts(sessions, rdm, resumed, label="test")

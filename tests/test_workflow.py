@@ -95,7 +95,8 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
     assert jobs == {
         "all": 1,
         "preprocess": 1,
-        "decode_rdm": 2,
+        "decode_rdm": 1,
+        "decode_test_rdm": 1,
         "initialise_reweighting": 1,
         "tune_group": 1,
         "tune_individual": 3,

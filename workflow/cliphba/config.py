@@ -186,6 +186,19 @@ class Decoding(Section):
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Of lda with a given shrinkage: where it is computed.")
 
+    @property
+    def quantity(self) -> str:
+        """What the dissimilarities are."""
+        if self.measure in ("lda", "svm"):
+            return "decoding accuracy" if self.value == "accuracy" else "decision value"
+        whitened = self.measure == "euclidean" and self.whitening != "none"
+        return "crossnobis distance" if whitened else f"{self.measure} distance"
+
+    @property
+    def chance(self) -> float:
+        """What they are on average where there is nothing to be found."""
+        return 0.5 if self.quantity == "decoding accuracy" else 0.0
+
 
 class Adapter(Section):
     """DoRA on the attention output projections."""

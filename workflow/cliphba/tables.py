@@ -52,7 +52,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
                  "generalisation": REAL},
     "backbone_quality": {"measure": TEXT, "value": REAL, "chance": REAL},
     # evaluation
-    "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "accuracy": REAL},
+    "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "quantity": TEXT, "value": REAL, "chance": REAL},
+    "reliability": {"participant": TEXT, "time_ms": REAL, "correlation": REAL, "corrected": REAL},
     "alignment": {"model": TEXT, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL},
     "ceiling": {"time_ms": REAL, "lower": REAL, "upper": REAL},
     "behavior_rdm": {"source": TEXT, "first": TEXT, "second": TEXT, "value": REAL},

@@ -61,6 +61,7 @@ rule describe_decoding:
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
         decoding=f"{RESULTS}/evaluation/decoding.parquet",
+        reliability=f"{RESULTS}/evaluation/reliability.parquet",
         curves=f"{RESULTS}/evaluation/curves.parquet",
     log:
         f"{RESULTS}/logs/describe_decoding.log",

@@ -39,8 +39,7 @@ rule decode_rdm:
     conda:
         ENVIRONMENT
     priority: 10
-    # two at once leave room on eight cores for the models, which may be waiting for no more than this
-    threads: 3
+    threads: 4
     resources:
         gpu=int(STUDY.decoding.device == "cuda"),
     params:

@@ -16,10 +16,11 @@ params, wildcards = snakemake.params, snakemake.wildcards
 sessions = read.open_sessions(snakemake.input.epochs)
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 shown = tuple(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"])
+decoding = Decoding.model_validate(params.decoding)
 rdm = engine.prepare(
     pd.Index(shown).get_indexer(pd.Index(sessions.trials["stimulus"])),
     pd.factorize(sessions.trials["session"])[0],
-    Decoding.model_validate(params.decoding),
+    decoding,
     seed=params.seed,
     threads=available_threads(snakemake.threads),
 )
@@ -32,7 +33,8 @@ tables.write_rdm_rows(
     snakemake.output[0],
     times_ms=sessions.times_ms,
     stimuli=shown,
-    measure=params.decoding["measure"],
+    quantity=decoding.quantity,
+    chance=decoding.chance,
     participant=wildcards.participant,
     half=wildcards.half,
     sessions=list(sessions.trials["session"].unique()),

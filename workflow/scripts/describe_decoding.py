@@ -1,4 +1,4 @@
-"""Tabulate the RDMs of training pictures over time: accuracy of each participant, curves of the group."""
+"""Tabulate RDMs of training pictures over time: means and reliability of each participant, curves of the group."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from cliphba import progress, tables
 from cliphba.meg.curves import temporal_curves
+from cliphba.meg.reliability import split_half_reliability
 
 progress.log_to(snakemake.log[0])
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
@@ -20,7 +21,9 @@ table = pd.concat(
                 "participant": rdms.metadata["participant"],
                 "half": rdms.metadata["half"],
                 "time_ms": rdms.times_ms,
-                "accuracy": rdms.values.mean(axis=1).astype(float),
+                "quantity": rdms.metadata["quantity"],
+                "value": rdms.values.mean(axis=1).astype(float),
+                "chance": rdms.metadata["chance"],
             }
         )
         for rdms in measured
@@ -29,7 +32,18 @@ table = pd.concat(
 )
 made_by = tables.provenance(settings={}, inputs={Path(path).stem: Path(path) for path in snakemake.input.rdms})
 tables.write(table, snakemake.output.decoding, "decoding", **made_by)
+
+training_half, test_half = (
+    {rdms.metadata["participant"]: rdms for rdms in measured if rdms.metadata["half"] == half}
+    for half in ("train", "test")
+)
+reliability = []
+for participant, rdms in training_half.items():
+    found = split_half_reliability(rdms.values, test_half[participant].values, method="spearman")
+    reliability.append(pd.DataFrame(found._asdict()).assign(participant=participant, time_ms=rdms.times_ms))
+tables.write(pd.concat(reliability, ignore_index=True), snakemake.output.reliability, "reliability", **made_by)
+
 # those that the models are given: of the training half
-training_half = [rdms for rdms in measured if rdms.metadata["half"] == "train"]
-curves = temporal_curves(np.stack([rdms.values for rdms in training_half]), training_half[0].times_ms)
+stacked = np.stack([rdms.values for rdms in training_half.values()])
+curves = temporal_curves(stacked, measured[0].times_ms)
 tables.write(curves, snakemake.output.curves, "curves", **made_by)

@@ -10,7 +10,7 @@ from cliphba.figures import style
 
 @style.applied
 def draw(decoding: pd.DataFrame, *, note: str | None = None) -> Figure:
-    """Show the mean pairwise decoding accuracy over time.
+    """Show the mean dissimilarity of pairs over time.
 
     Parameters
     ----------
@@ -26,12 +26,15 @@ def draw(decoding: pd.DataFrame, *, note: str | None = None) -> Figure:
     """
     figure = style.new_figure(100, 70, note=note)
     axes = figure.subplots()
-    each = 100 * decoding.pivot_table(index="time_ms", columns="participant", values="accuracy", aggfunc="mean")
+    each = decoding.pivot_table(index="time_ms", columns="participant", values="value", aggfunc="mean")
+    quantity, chance = decoding["quantity"].iloc[0], decoding["chance"].iloc[0]
+    if quantity == "decoding accuracy":
+        each, chance, quantity = 100 * each, 100 * chance, "decoding accuracy (%)"
     axes.plot(each.index, each, color=style.FAINT, linewidth=0.7)
     axes.plot(each.index, each.mean(axis=1), color="black", linewidth=2)
-    style.reference_line(axes, 50)
+    style.reference_line(axes, chance)
     style.time_axis(axes, each.index.to_numpy())
-    axes.annotate("chance", (1.01, 50), xycoords=axes.get_yaxis_transform(), va="center", color=style.REFERENCE)
-    axes.set_ylabel("Pairwise decoding accuracy (%)")
+    axes.annotate("chance", (1.01, chance), xycoords=axes.get_yaxis_transform(), va="center", color=style.REFERENCE)
+    axes.set_ylabel(f"Pairwise {quantity}")
     axes.set_title(f"{each.shape[1]} participants (thin) and their mean (thick)", loc="left")
     return figure

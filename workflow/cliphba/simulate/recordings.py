@@ -308,16 +308,34 @@ def _directions(count: int, generator: np.random.Generator) -> Floats:
 def _respond(strength: Floats, onset: NDArray[np.int64], samples: int, *, truth: pd.DataFrame, rate: float) -> Floats:
     """Moment of the two dipoles of each factor over the session; shape (2 x factors, samples)."""
     time_ms = np.arange(0, RESPONSE_MS, 1000 / rate)
+    kernels = response_kernels(truth, time_ms)
+    moment = np.zeros((2, len(truth), samples))
+    for trial, start in zip(strength, onset, strict=True):
+        moment[:, :, start : start + len(time_ms)] += trial[:, None] * kernels
+    return moment.reshape(-1, samples)
+
+
+def response_kernels(truth: pd.DataFrame, time_ms: Floats) -> Floats:
+    """Time course of a participant's responses to the factors.
+
+    Parameters
+    ----------
+    truth
+        ``gain`` and ``latency_ms`` of each of ``FACTORS``, in their order.
+    time_ms
+        (times,) after stimulus onset.
+
+    Returns
+    -------
+    array (2, factors, times)
+        Of the two dipoles of each factor: a transient alone, and half of it with a sustained response after it.
+    """
     peak_ms = truth["latency_ms"].to_numpy()[:, None]
     is_nameable = np.array([factor.prompt is not None for factor in FACTORS])[:, None]
     transient = _bump(time_ms - peak_ms, TRANSIENT_SD_MS)
     sustained = is_nameable * SUSTAINED_GAIN * _bump(time_ms - peak_ms - SUSTAINED_DELAY_MS, SUSTAINED_SD_MS)
     gain = truth["gain"].to_numpy()[:, None] * np.array([[STRENGTH[factor.kind]] for factor in FACTORS])
-    kernels = gain * np.stack([transient, transient / 2 + sustained])
-    moment = np.zeros((2, len(truth), samples))
-    for trial, start in zip(strength, onset, strict=True):
-        moment[:, :, start : start + len(time_ms)] += trial[:, None] * kernels
-    return moment.reshape(-1, samples)
+    return np.asarray(gain * np.stack([transient, transient / 2 + sustained]))
 
 
 def _bump(lag_ms: Floats, sd_ms: float) -> Floats:
