@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cliphba.meg.decode import decode_rdm
 from numpy.typing import NDArray
 
+from cliphba.meg.engine import decode_rdm
 from cliphba.meg.latency import onset_latency, peak_latency
 
 Array = NDArray[np.float64]

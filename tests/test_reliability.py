@@ -7,7 +7,6 @@ from math import comb
 
 import numpy as np
 import pytest
-from cliphba.meg.decode import decode_rdm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from cliphba import rdm
 from cliphba.evaluate import alignment
+from cliphba.meg.engine import decode_rdm
 from cliphba.meg.reliability import (
     BLOCK,
     Method,

@@ -36,9 +36,9 @@ rule decode_rdm:
         f"{RESULTS}/logs/decode_rdm/{{participant}}_{{half}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
+    priority: 10
     conda:
         ENVIRONMENT
-    priority: 10
     threads: 4
     resources:
         gpu=int(STUDY.decoding.device == "cuda"),
