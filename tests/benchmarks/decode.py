@@ -40,7 +40,7 @@ from threadpoolctl import threadpool_limits
 from cliphba.compute import available_threads
 from cliphba.config import Decoding
 from cliphba.meg.engine import prepare
-from cliphba.meg.lda import BLOCK
+from cliphba.meg.leave_out import BLOCK
 
 SENSORS, SESSIONS = 271, 12
 LDA, SVM = Decoding(), Decoding(measure="svm")

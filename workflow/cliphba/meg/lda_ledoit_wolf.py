@@ -22,25 +22,23 @@ z'Y' (Y Y')^+2 Y d.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cliphba.meg.compiling import compiled
 from cliphba.meg.design import Design
 from cliphba.meg.measure import Measure, Sums
 from cliphba.meg.simd import LANES, chosen, load, positive, root, splat, store
-from cliphba.meg.threads import limited_threads
+from cliphba.meg.threads import share_out
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 ROUNDING = 1e-12  # what is smaller than this, relative to what it was subtracted from, is zero but for rounding
 EPSILON = float(np.finfo(np.float64).eps)
-
-_compiled = numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
-_compiled_parallel = numba.njit(cache=True, fastmath={"contract"}, error_model="numpy", parallel=True)
 
 
 def prepare_lda_ledoit_wolf(
@@ -84,13 +82,18 @@ def prepare_lda_ledoit_wolf(
         # the mean of all trials cancels in every difference: without it the inner products lose no digits
         centred = patterns.astype(np.float64) - offset
         sums = Sums(np.zeros(pairs), np.zeros(pairs))
-        with limited_threads(threads):
-            for fold in folds:
-                # the slots that the fold tests come last
-                slots = np.roll(trial, -(fold + 1) * width, axis=1)
-                learned = _allocate_learned(slots, width, patterns.shape[1])
-                _learn_all(centred, offset, slots, *learned)
-                _decode_all(learned, value == "decision", design.stimuli, sums.total, sums.folds)
+        for fold in folds:
+            # the slots that the fold tests come last
+            slots = np.roll(trial, -(fold + 1) * width, axis=1)
+            learned = _allocate_learned(slots, width, patterns.shape[1])
+            learn = partial(_learn_tile, patterns=centred, offset=offset, trial=slots, learned=learned)
+            share_out(learn, len(learned.rows), threads=threads)
+            decode = partial(
+                _decode_home, learned=learned, signed=value == "decision", stimuli=design.stimuli, total=sums.total,
+                folds=sums.folds,
+            )  # fmt: skip
+            # the first tiles have the most others to meet
+            share_out(decode, len(learned.rows), threads=threads)
         return sums
 
     return measure
@@ -164,7 +167,7 @@ def _allocate_learned(trial: Integers, width: int, channels: int) -> Learned:
     )
 
 
-@_compiled
+@compiled
 def _shrinkage(gram: Floats, trials: float, channels: int) -> float:
     """Ledoit and Wolf's shrinkage, from the inner products of the standardised trials."""
     diagonal = np.diag(gram)
@@ -175,7 +178,7 @@ def _shrinkage(gram: Floats, trials: float, channels: int) -> float:
     return noise / max(noise, trials * distance) if noise > ROUNDING * squared else 0.0
 
 
-@_compiled
+@compiled
 def _learn(trials: Floats, present: Floats, offset: Floats, training: int, spread: Floats) -> float:
     """Turn the trials of a stimulus into its rows, in place, and set its share of e; return the shrinkage.
 
@@ -199,35 +202,24 @@ def _learn(trials: Floats, present: Floats, offset: Floats, training: int, sprea
     return shrinkage
 
 
-@_compiled_parallel
-def _learn_all(
-    patterns: Floats,
-    offset: Floats,
-    trial: Integers,
-    rows: Floats,
-    columns: Floats,
-    spread: Floats,
-    shrunk: Floats,
-    trained: Floats,
-    present: Floats,
-) -> None:
-    """Learn of all stimuli from the trials in their slots."""
-    tiles, width, lanes = present.shape
+@compiled
+def _learn_tile(tile: int, patterns: Floats, offset: Floats, trial: Integers, learned: Learned) -> None:
+    """Learn of eight stimuli from the trials in their slots."""
+    _, width, lanes = learned.present.shape
     slots, channels = trial.shape[1], patterns.shape[1]
-    for tile in numba.prange(tiles):
-        for lane in range(lanes):
-            filled, share = np.zeros(slots + 1), np.empty(channels)
-            rows[tile, lane] = 0
-            for slot in range(slots):
-                here = trial[tile * lanes + lane, slot]
-                if here >= 0:
-                    rows[tile, lane, slot] = patterns[here]
-                    filled[slot] = 1
-            shrunk[tile, lane] = _learn(rows[tile, lane], filled, offset, slots - width, share) > 0
-            trained[tile, lane] = filled[: slots - width].sum()
-            present[tile, :, lane] = filled[slots - width : slots]
-            columns[tile, :, :, lane] = rows[tile, lane].T
-            spread[tile, :, lane] = share
+    for lane in range(lanes):
+        filled, share, rows = np.zeros(slots + 1), np.empty(channels), learned.rows[tile, lane]
+        rows[:] = 0
+        for slot in range(slots):
+            here = trial[tile * lanes + lane, slot]
+            if here >= 0:
+                rows[slot] = patterns[here]
+                filled[slot] = 1
+        learned.shrunk[tile, lane] = _learn(rows, filled, offset, slots - width, share) > 0
+        learned.trained[tile, lane] = filled[: slots - width].sum()
+        learned.present[tile, :, lane] = filled[slots - width : slots]
+        learned.columns[tile, :, :, lane] = rows.T
+        learned.spread[tile, :, lane] = share
 
 
 class Work(NamedTuple):
@@ -267,7 +259,7 @@ class Work(NamedTuple):
     solution: Floats
 
 
-@_compiled
+@compiled
 def _allocate(across: int, size: int, channels: int) -> Work:
     entries = across * (across + 1) // 2
     return Work(
@@ -285,7 +277,7 @@ def _allocate(across: int, size: int, channels: int) -> Work:
     )
 
 
-@_compiled
+@compiled
 def _weigh(own_spread: Floats, spread: Floats, weights: Floats) -> None:
     """Set v for all pairs of two tiles; 1 where e is zero."""
     for place in range(LANES):
@@ -294,7 +286,7 @@ def _weigh(own_spread: Floats, spread: Floats, weights: Floats) -> None:
             store(weights[place], channel, splat(1.0) / (total + splat(1.0) - positive(total)))
 
 
-@_compiled
+@compiled
 def _multiply_within(rows: Floats, weights: Floats, products: Floats, out: Floats) -> None:
     """Weighted inner products of a stimulus' rows, for eight weights at once."""
     entry = 0
@@ -306,7 +298,7 @@ def _multiply_within(rows: Floats, weights: Floats, products: Floats, out: Float
     np.dot(products, weights, out)
 
 
-@_compiled
+@compiled
 def _multiply_between(rows: Floats, columns: Floats, weights: Floats, work: Work) -> None:
     """Weighted inner products of a stimulus' rows with those of eight others."""
     across = len(rows)
@@ -318,13 +310,13 @@ def _multiply_between(rows: Floats, columns: Floats, weights: Floats, work: Work
     np.dot(rows, work.scaled, work.cross)
 
 
-@_compiled
+@compiled
 def _entry(row: int, column: int) -> int:
     """Place in a lower triangle."""
     return row * (row + 1) // 2 + column
 
 
-@_compiled
+@compiled
 def _place(slot: int, second: int, training: int, slots: int) -> int:
     """Row of a pair's matrix: training slots of the first and the second stimulus, then those that are tested."""
     if slot < training:
@@ -332,7 +324,7 @@ def _place(slot: int, second: int, training: int, slots: int) -> int:
     return training + slot + second * (slots - training)
 
 
-@_compiled
+@compiled
 def _assemble(work: Work, training: int) -> Any:
     """Put the inner products of a pair together; return that of the difference of the means with itself."""
     size, slots = 2 * training, len(work.apart) // 2
@@ -352,7 +344,7 @@ def _assemble(work: Work, training: int) -> Any:
     return load(work.own, corner) + load(work.other, corner) - splat(2.0) * load(cross, slots * across + slots)
 
 
-@_compiled
+@compiled
 def _factorise(matrix: Floats, size: int) -> None:
     """Turn I + Y V Y' into its Cholesky factor, with the inverse of its diagonal."""
     for row in range(size):
@@ -364,7 +356,7 @@ def _factorise(matrix: Floats, size: int) -> None:
                 store(matrix, row * size + column, entry * load(matrix, column * size + column))
 
 
-@_compiled
+@compiled
 def _dot(first: Floats, start: int, second: Floats, other_start: int, size: int) -> Any:
     """Inner product of two rows of vectors."""
     product = splat(0.0)
@@ -373,7 +365,7 @@ def _dot(first: Floats, start: int, second: Floats, other_start: int, size: int)
     return product
 
 
-@_compiled
+@compiled
 def _solve(work: Work) -> None:
     """Solve (I + Y V Y') u = Y V d."""
     size, matrix, solution = len(work.solution), work.matrix, work.solution
@@ -388,7 +380,7 @@ def _solve(work: Work) -> None:
             store(solution, column, load(solution, column) - load(matrix, row * size + column) * found)
 
 
-@_compiled
+@compiled
 def _solve_singular(work: Work, shrunk: Floats) -> None:
     """Solve as above where there is shrinkage, else set u = -(Y Y')^+2 Y d."""
     size = len(work.solution)
@@ -404,7 +396,7 @@ def _solve_singular(work: Work, shrunk: Floats) -> None:
         work.solution[:, lane] = np.dot(vectors, inverse * np.dot(vectors.T, work.apart[:size, lane].copy()))
 
 
-@_compiled
+@compiled
 def _score(work: Work, shrunk: Any, distance: Any, trials: Any, prior: Any, shown: Floats, signed: bool) -> Any:
     """Sum over the tested trials of a pair what they score: right or wrong, or the decision towards their own side.
 
@@ -427,7 +419,7 @@ def _score(work: Work, shrunk: Any, distance: Any, trials: Any, prior: Any, show
     return summed
 
 
-@_compiled
+@compiled
 def _decode_pairs(
     learned: Learned, home: int, place: int, tile: int, signed: bool, work: Work, score: Floats, usable: Floats
 ) -> None:
@@ -453,7 +445,7 @@ def _decode_pairs(
     store(score, 0, chosen(load(usable, 0), total / load(counts, 1)))
 
 
-@_compiled
+@compiled
 def _decode_tiles(learned: Learned, home: int, tile: int, signed: bool, stimuli: int, work: Work, sums: Sums) -> None:
     """Decode eight stimuli against eight others."""
     score, usable = np.empty((1, LANES)), np.empty((1, LANES))
@@ -474,15 +466,10 @@ def _decode_tiles(learned: Learned, home: int, tile: int, signed: bool, stimuli:
             sums.folds[start + second] += usable[0, second - tile * LANES]
 
 
-@_compiled_parallel
-def _decode_all(learned: Learned, signed: bool, stimuli: int, total: Floats, folds: Floats) -> None:
-    """Decode all pairs in one fold, and add what they score to the sums."""
+@compiled
+def _decode_home(home: int, learned: Learned, signed: bool, stimuli: int, total: Floats, folds: Floats) -> None:
+    """Decode the stimuli of a tile against those of their own and later tiles in one fold; add to the sums."""
     tiles, _, across, channels = learned.rows.shape
-    size = 2 * (across - 1 - learned.present.shape[1])
-    # rows of the triangle get shorter: a long one and a short one together make equal shares for the threads
-    for share in numba.prange((tiles + 1) // 2):
-        work = _allocate(across, size, channels)
-        for mirrored in range(2 if 2 * share + 1 < tiles else 1):
-            home = int(tiles - 1 - share if mirrored else share)
-            for tile in range(home, tiles):
-                _decode_tiles(learned, home, tile, signed, stimuli, work, Sums(total, folds))
+    work = _allocate(across, 2 * (across - 1 - learned.present.shape[1]), channels)
+    for tile in range(home, tiles):
+        _decode_tiles(learned, home, tile, signed, stimuli, work, Sums(total, folds))

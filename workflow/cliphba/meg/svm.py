@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cliphba.meg.compiling import compiled_exactly
 from cliphba.meg.design import Design
 from cliphba.meg.measure import Measure, Sums
-from cliphba.meg.threads import limited_threads
+from cliphba.meg.threads import share_out
 
 TOLERANCE = 1e-3  # largest violation of optimality that is left, as in libsvm
 SMALLEST_CURVATURE = 1e-12  # stands in for that of two trials alike, as in libsvm
@@ -28,8 +28,6 @@ MOST_STEPS = 10_000_000  # where libsvm gives up
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-_compiled = numba.njit(cache=True, error_model="numpy")
-_compiled_parallel = numba.njit(cache=True, error_model="numpy", parallel=True)
 
 
 class Trials(NamedTuple):
@@ -135,9 +133,17 @@ def prepare_svm(design: Design, *, cost: float, value: Literal["accuracy", "deci
         rows = np.ascontiguousarray(patterns[order], dtype=np.float64)
         pairs = design.stimuli * (design.stimuli - 1) // 2
         sums = Sums(np.zeros(pairs), np.zeros(pairs))
-        # BLAS runs inside each of our threads: with threads of its own it would fight them.
-        with limited_threads(threads):
-            _classify_all(rows, trials, folds, cost, value == "accuracy", sums)
+        start, stimuli = trials.start, design.stimuli
+        own = np.empty((len(rows), int(np.diff(start).max())))
+
+        def classify(first: int) -> None:
+            begin = first * (stimuli - 1) - first * (first - 1) // 2
+            row = Sums(*(values[begin : begin + stimuli - 1 - first] for values in sums))
+            _classify_row(first, rows, own, trials, folds, cost, value == "accuracy", row)
+
+        share_out(lambda stimulus: _fill_own(stimulus, rows, start, own), stimuli, threads=threads)
+        # the first stimuli have the most others to meet
+        share_out(classify, stimuli - 1, threads=threads)
         return sums
 
     return measure
@@ -151,7 +157,7 @@ def _check(patterns: NDArray[np.floating], trials: int) -> None:
         raise ValueError("patterns contain values that are not finite: drop those trials or channels first")
 
 
-@_compiled
+@compiled_exactly
 def _last_highest(values: Floats) -> int:
     """Find the highest value, of equal ones the last."""
     highest, place = -np.inf, -1
@@ -161,7 +167,7 @@ def _last_highest(values: Floats) -> int:
     return place
 
 
-@_compiled
+@compiled_exactly
 def _extremes(state: State) -> tuple[float, float]:
     """Find the highest residual that can raise its coefficient, and the lowest that can lower it."""
     highest, lowest = -np.inf, np.inf
@@ -174,7 +180,7 @@ def _extremes(state: State) -> tuple[float, float]:
     return highest, lowest
 
 
-@_compiled
+@compiled_exactly
 def _choose(pair: Pair, state: State, score: Floats) -> tuple[int, int]:
     """Choose which coefficient to raise and which to lower by as much; the latter is -1 where training is done."""
     for trial in range(len(score)):
@@ -193,7 +199,7 @@ def _choose(pair: Pair, state: State, score: Floats) -> tuple[int, int]:
     return raised, _last_highest(score) if highest - lowest >= TOLERANCE else -1
 
 
-@_compiled
+@compiled_exactly
 def _step(pair: Pair, state: State, raised: int, lowered: int) -> None:
     """Raise one coefficient and lower another, to the optimum of the two or to the first bound."""
     coefficient, upper, lower = state.coefficient, state.upper[raised], state.lower[lowered]
@@ -214,7 +220,7 @@ def _step(pair: Pair, state: State, raised: int, lowered: int) -> None:
         state.residual[trial] -= rise * pair.rounded[raised, trial] + fall * pair.rounded[lowered, trial]
 
 
-@_compiled
+@compiled_exactly
 def _shrink(state: State, released: bool) -> bool:
     """Set aside what seems settled at a bound; close to the optimum, release all once; return whether that was."""
     highest, lowest = _extremes(state)
@@ -229,7 +235,7 @@ def _shrink(state: State, released: bool) -> bool:
     return released
 
 
-@_compiled
+@compiled_exactly
 def _optimise(pair: Pair, state: State, training: int) -> None:
     """Find the coefficients, given how many trials train."""
     score = np.empty(len(pair.side))
@@ -249,7 +255,7 @@ def _optimise(pair: Pair, state: State, training: int) -> None:
         _step(pair, state, raised, lowered)
 
 
-@_compiled
+@compiled_exactly
 def _bias(state: State) -> float:
     """Put trials between their bounds on the margin; without any, halve the range that the bounds leave."""
     total, free = 0.0, 0
@@ -261,7 +267,7 @@ def _bias(state: State) -> float:
     return total / free if free > 0 else (highest + lowest) / 2
 
 
-@_compiled
+@compiled_exactly
 def _start(pair: Pair, fold: int, cost: float) -> State:
     """Start with weights of zero; the fold's trials are pinned there."""
     trials = len(pair.side)
@@ -272,7 +278,7 @@ def _start(pair: Pair, fold: int, cost: float) -> State:
     return State(np.zeros(trials), lower, upper, pair.side.copy(), np.zeros(trials, np.bool_))
 
 
-@_compiled
+@compiled_exactly
 def _test(pair: Pair, fold: int, coefficient: Floats, bias: float, accuracy: bool) -> float:
     """Average over the fold's trials whether each is right, or its decision value towards its own side."""
     total, tested = 0.0, 0
@@ -288,7 +294,7 @@ def _test(pair: Pair, fold: int, coefficient: Floats, bias: float, accuracy: boo
     return total / tested
 
 
-@_compiled
+@compiled_exactly
 def _pair_up(first: int, second: int, own: Floats, cross: Floats, trials: Trials) -> Pair:
     """Collect what two stimuli need: inner products within both (trials, trials) and between them (first, second)."""
     start, other_start, end = trials.start[first], trials.start[second], trials.start[second + 1]
@@ -303,7 +309,7 @@ def _pair_up(first: int, second: int, own: Floats, cross: Floats, trials: Trials
     return Pair(gram, gram.astype(np.float32), np.diag(gram).copy(), side, fold)
 
 
-@_compiled
+@compiled_exactly
 def _classify_row(
     first: int, rows: Floats, own: Floats, trials: Trials, folds: Integers, cost: float, accuracy: bool, sums: Sums
 ) -> None:
@@ -323,19 +329,8 @@ def _classify_row(
                 sums.folds[second - first - 1] += 1
 
 
-@_compiled_parallel
-def _classify_all(rows: Floats, trials: Trials, folds: Integers, cost: float, accuracy: bool, sums: Sums) -> None:
-    """Classify all pairs of stimuli; inner products are made for one stimulus and all later ones at a time."""
-    start, stimuli = trials.start, len(trials.counts)
-    own = np.empty((len(rows), np.max(np.diff(start))))
-    for stimulus in numba.prange(stimuli):
-        block = rows[start[stimulus] : start[stimulus + 1]]
-        own[start[stimulus] : start[stimulus + 1], : len(block)] = np.dot(block, block.T)
-    # Rows of the triangle get shorter: a long one and a short one together make equal shares for the threads.
-    for share in numba.prange(stimuli // 2):
-        for mirrored in range(2 if share != stimuli - 2 - share else 1):
-            first = int(stimuli - 2 - share if mirrored else share)
-            begin = first * (stimuli - 1) - first * (first - 1) // 2
-            end = begin + stimuli - 1 - first
-            row = Sums(sums.total[begin:end], sums.folds[begin:end])
-            _classify_row(first, rows, own, trials, folds, cost, accuracy, row)
+@compiled_exactly
+def _fill_own(stimulus: int, rows: Floats, start: Integers, own: Floats) -> None:
+    """Inner products among the trials of a stimulus."""
+    block = rows[start[stimulus] : start[stimulus + 1]]
+    own[start[stimulus] : start[stimulus + 1], : len(block)] = np.dot(block, block.T)
