@@ -17,14 +17,27 @@ def test_a_line_every_tenth_of_the_way(caplog):
     caplog.set_level(logging.INFO)
     assert list(progress.track(range(40), "training", unit="epoch")) == list(range(40))
     assert [record.message for record in caplog.records] == [
-        f"training: epoch {done} of 40" for done in range(4, 41, 4)
+        f"training: epoch {done} of 40, about 0:00:00 left" for done in range(4, 41, 4)
     ]
 
 
 def test_few_items_get_a_line_each(caplog):
     caplog.set_level(logging.INFO)
     list(progress.track(iter("abc"), "reading", unit="batch", total=3))
-    assert [record.message for record in caplog.records] == [f"reading: batch {done} of 3" for done in (1, 2, 3)]
+    assert [record.message for record in caplog.records] == [
+        f"reading: batch {done} of 3, about 0:00:00 left" for done in (1, 2, 3)
+    ]
+
+
+def test_the_rest_is_estimated_from_what_is_done(caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    clock = iter([100.0, 160.0, 220.0])  # the start, and a minute for each item
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    list(progress.track("ab", "decoding", unit="time point"))
+    assert [record.message.rpartition(", ")[2] for record in caplog.records] == [
+        "about 0:01:00 left",
+        "about 0:00:00 left",
+    ]
 
 
 def test_items_of_unknown_number_pass_silently(caplog):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sized
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,9 +50,10 @@ def track(items: Iterable[Item], label: str, *, unit: str, total: int | None = N
         yield from tqdm(items, desc=label, unit=unit, total=total)
         return
     count = total if total is not None else len(items) if isinstance(items, Sized) else 0
-    told = 0
+    told, started = 0, time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         if count and done * 10 // count > told:
             told = done * 10 // count
-            logger.info("%s: %s %d of %d", label, unit, done, count)
+            left = timedelta(seconds=round((time.monotonic() - started) / done * (count - done)))
+            logger.info("%s: %s %d of %d, about %s left", label, unit, done, count, left)

@@ -49,7 +49,7 @@ TINY = config.Study(
     participants=[f"sub-{number:02d}" for number in range(1, 4)],
     grid=GRID,
     # two sessions a half: a picture that lost all its trials of one could not be cross-validated
-    preprocessing=PREPROCESSING.model_copy(update={"rejection_deviations": 20}),
+    preprocessing=PREPROCESSING.model_copy(update={"rejection_deviations": 20, "high_pass_hz": 0.5}),
     simulation=config.Simulation(
         training_images=16,
         validation_images=8,
@@ -59,8 +59,8 @@ TINY = config.Study(
         training_trials=3,
         sensors=24,
         backbone=config.SimulatedBackbone(
-            pictures=320,
-            held_out_pictures=60,
+            pictures=256,
+            held_out_pictures=40,
             width=32,
             vision_layers=3,
             text_layers=1,
@@ -70,7 +70,7 @@ TINY = config.Study(
             learning_rate=4e-3,
         ),
     ),
-    behavior_training=config.BehaviorTraining(epochs=8, patience=5),
+    behavior_training=config.BehaviorTraining(epochs=4, patience=4),
     # few images and no time: the fewest folds there are
     reweighting=config.Reweighting(outer_folds=2, inner_folds=2),
     group_training=config.DynamicTraining(stage_1_epochs=10, stage_2_epochs=2, batch_size=16),
