@@ -19,6 +19,7 @@ from cliphba.meg import stream
 from cliphba.meg.engine import PatternRDM, decode_rdm, prepare
 from cliphba.meg.parts import Parts, file_states
 from cliphba.meg.read import Sessions, gather_sessions
+from cliphba.scratch import folder_for
 from tests.conftest import ROOT
 
 STIMULI, SESSIONS, CHANNELS, TIMES = 5, 3, 6, 9
@@ -43,7 +44,7 @@ def until_killed(patterns):
     done.append(1)
     return rdm(patterns)
 
-stream.compute_parts(sessions, until_killed, Parts.of(Path(sys.argv[1]), work=1), label="test")
+stream.compute_parts(sessions, until_killed, Parts(Path(sys.argv[1])), label="test")
 """
 
 
@@ -81,7 +82,7 @@ def test_blocks_give_what_memory_gives(
     sessions: Sessions, rdm: PatternRDM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
     monkeypatch.setattr(stream, "BLOCK_BYTES", block_bytes)
-    parts = Parts.of(tmp_path / "scratch", work=1)
+    parts = Parts(tmp_path / "scratch")
     stream.compute_parts(sessions, rdm, parts, label="test")
     session = pd.factorize(sessions.trials["session"])[0]
     stimulus = sessions.trials["stimulus"].to_numpy()
@@ -91,23 +92,21 @@ def test_blocks_give_what_memory_gives(
 
 
 def test_a_killed_job_goes_on_where_it_was(sessions: Sessions, rdm: PatternRDM, tmp_path: Path) -> None:
-    whole = Parts.of(tmp_path / "whole", work=1)
+    whole = Parts(tmp_path / "whole")
     stream.compute_parts(sessions, rdm, whole, label="test")
     job = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "scratch")], cwd=ROOT, check=False)
     assert job.returncode == -signal.SIGKILL
-    resumed = Parts.of(tmp_path / "scratch", work=1)
+    resumed = Parts(tmp_path / "scratch")
     assert resumed.missing(TIMES) == [4, 5, 6, 7, 8]
     stream.compute_parts(sessions, rdm, resumed, label="test")
     np.testing.assert_array_equal(values(resumed), values(whole))
-    resumed.remove()
-    assert not (tmp_path / "scratch").exists()
 
 
 def test_parts_of_other_work_are_thrown_away(tmp_path: Path) -> None:
-    old = Parts.of(tmp_path, shrinkage=0.1)
+    old = Parts(folder_for(tmp_path, {"shrinkage": 0.1}))
     old.save(0, np.zeros(3, dtype=np.float32))
-    new = Parts.of(tmp_path, shrinkage=0.2)
-    assert new.missing(2) == [0, 1]
+    assert Parts(folder_for(tmp_path, {"shrinkage": 0.1})).missing(2) == [1]
+    assert Parts(folder_for(tmp_path, {"shrinkage": 0.2})).missing(2) == [0, 1]
     assert not old.folder.exists()
 
 
@@ -123,7 +122,7 @@ def test_a_changed_file_is_other_work(tmp_path: Path) -> None:
 def test_the_table_is_written_from_parts_without_holding_them(
     sessions: Sessions, rdm: PatternRDM, tmp_path: Path
 ) -> None:
-    parts = Parts.of(tmp_path / "scratch", work=1)
+    parts = Parts(tmp_path / "scratch")
     stream.compute_parts(sessions, rdm, parts, label="test")
     names = tuple("abcde")
     tables.write_rdm_rows(

@@ -11,6 +11,7 @@ from cliphba.models.checkpoint import Checkpoint, save_checkpoint
 from cliphba.models.heads import behavior_embedding
 from cliphba.train.behavior import LabelledImages, UpperVision, fit_behavior
 from cliphba.train.loop import best_loss
+from tests.killing import killed_at
 from tests.small_clip import LAYERS, PROMPTS, pictures, trained_adapter
 
 SETTINGS = BehaviorTraining(
@@ -45,7 +46,7 @@ def labelled(backbone):
     return [LabelledImages(part, embed(planted, part)) for part in images]
 
 
-def train(backbone, labelled, *, seed=0, **changes):
+def train(backbone, labelled, *, seed=0, kept=None, **changes):
     return fit_behavior(
         backbone,
         prompts=PROMPTS,
@@ -53,12 +54,23 @@ def train(backbone, labelled, *, seed=0, **changes):
         validation=labelled[1],
         settings=SETTINGS.model_copy(update=changes),
         seed=seed,
+        kept=kept,
     )
 
 
 @pytest.fixture(scope="module")
 def fitted(backbone, labelled):
     return train(backbone, labelled)
+
+
+# three steps an epoch: within an epoch, at its end, in the first, and before anything is kept
+@pytest.mark.parametrize("steps", [(0,), (2,), (3,), (7,), (10,), (4, 5, 3, 2)])
+def test_a_killed_training_ends_as_if_it_had_not_been(backbone, labelled, fitted, tmp_path, monkeypatch, steps):
+    for step in steps:
+        assert killed_at(step, monkeypatch, lambda: train(backbone, labelled, kept=tmp_path))
+    resumed = train(backbone, labelled, kept=tmp_path)
+    assert resumed.log == fitted.log
+    assert all(torch.equal(resumed.adapter.state[name], tensor) for name, tensor in fitted.adapter.state.items())
 
 
 @pytest.mark.parametrize("first", range(LAYERS + 1))

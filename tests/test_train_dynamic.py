@@ -16,6 +16,7 @@ from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, fit_dynamic
 from cliphba.train.loop import best_loss
 from cliphba.train.losses import Objective, loss_parts
+from tests.killing import killed_at
 from tests.small_clip import LAYERS, pictures, text_features_among_images, trained_adapter
 
 TIMES = 6
@@ -74,7 +75,7 @@ def checkpoint_of(backbone, adapter, state=None):
     )
 
 
-def train(backbone, measured, text_features, *, seed=0, noise_scale=0.1, **changes):
+def train(backbone, measured, text_features, *, seed=0, noise_scale=0.1, kept=None, **changes):
     return fit_dynamic(
         backbone,
         text_features=text_features,
@@ -84,12 +85,26 @@ def train(backbone, measured, text_features, *, seed=0, noise_scale=0.1, **chang
         settings=SETTINGS.model_copy(update=changes),
         noise_scale=noise_scale,
         seed=seed,
+        kept=kept,
     )
 
 
 @pytest.fixture(scope="module")
 def fitted(backbone, measured, text_features):
     return train(backbone, measured, text_features)
+
+
+# one step an epoch in stage 1, two in stage 2
+@pytest.mark.parametrize("steps", [(0,), (3,), (9,), (16,), (23,), (26,), (28,), (31,), (34,), (37,), (11, 8, 7, 3)])
+def test_a_killed_training_ends_as_if_it_had_not_been(
+    backbone, measured, text_features, fitted, tmp_path, monkeypatch, steps
+):
+    for step in steps:
+        assert killed_at(step, monkeypatch, lambda: train(backbone, measured, text_features, kept=tmp_path))
+    resumed = train(backbone, measured, text_features, kept=tmp_path)
+    assert resumed.logs == fitted.logs
+    assert torch.equal(resumed.dynamic.reweighting, fitted.dynamic.reweighting)
+    assert all(torch.equal(resumed.adapter.state[name], tensor) for name, tensor in fitted.adapter.state.items())
 
 
 def held_out_fit(backbone, measured, text_features, adapter, head):

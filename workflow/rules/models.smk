@@ -23,6 +23,8 @@ rule tune_behavior:
         gpu=GPU,
     params:
         training=settings(STUDY.behavior_training),
+        # the state after every epoch, from which a job that was killed goes on
+        scratch=f"{RESULTS}/scratch/behavior",
         compute=settings(STUDY.compute),
         seed=STUDY.seed_of("tune_behavior"),
         version=STAGES["behavior"],
@@ -80,6 +82,7 @@ rule tune_group:
     params:
         participants=STUDY.participants,
         training=settings(STUDY.group_training),
+        scratch=f"{RESULTS}/scratch/group",
         protocol=settings(STUDY.protocol),
         starts_from=STUDY.protocol.group_starts_from,
         compute=settings(STUDY.compute),
@@ -116,6 +119,7 @@ rule tune_individual:
     params:
         participants=lambda wildcards: [wildcards.participant],
         training=settings(STUDY.individual_training),
+        scratch=f"{RESULTS}/scratch/{{participant}}",
         protocol=settings(STUDY.protocol),
         starts_from=STUDY.protocol.individual_starts_from,
         compute=settings(STUDY.compute),

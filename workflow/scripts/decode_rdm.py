@@ -1,5 +1,6 @@
 """Decode every pair of stimuli at every time from one half of a participant's sessions."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from cliphba.compute import available_threads
 from cliphba.config import Decoding
 from cliphba.meg import engine, read, stream
 from cliphba.meg.parts import Parts, file_states
+from cliphba.scratch import folder_for
 
 progress.log_to(snakemake.log[0])
 params, wildcards = snakemake.params, snakemake.wildcards
@@ -26,7 +28,8 @@ rdm = engine.prepare(
 )
 files = {Path(path).name: Path(path) for path in snakemake.input.epochs}
 settings = {"decoding": params.decoding, "seed": params.seed}
-parts = Parts.of(Path(params.scratch), files=file_states(files), stimuli=shown, **settings)
+scratch = Path(params.scratch)
+parts = Parts(folder_for(scratch, {"files": file_states(files), "stimuli": shown, **settings}))
 stream.compute_parts(sessions, rdm, parts, label=f"decoding {wildcards.participant}")
 tables.write_rdm_rows(
     parts.load(len(sessions.times_ms)),
@@ -40,4 +43,4 @@ tables.write_rdm_rows(
     sessions=list(sessions.trials["session"].unique()),
     **tables.provenance(settings=settings, inputs={"epochs": stream.content_digest(sessions)}),
 )
-parts.remove()
+shutil.rmtree(scratch)

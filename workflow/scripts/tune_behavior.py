@@ -1,5 +1,6 @@
 """Fine-tune CLIP to human similarity judgements: the Behavior model."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from cliphba.behavior import Scaling
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import BehaviorTraining
 from cliphba.models.checkpoint import Checkpoint, save_checkpoint
+from cliphba.scratch import folder_for
 from cliphba.train.behavior import LabelledImages, fit_behavior
 from cliphba.train.loop import best_loss, tabulate
 
@@ -36,6 +38,12 @@ def labelled(names: pd.Index) -> LabelledImages:
     return LabelledImages(backbone.read_images(list(stimuli.loc[names, "path"])), target.to(backbone.device))
 
 
+settings = {name: params[name] for name in ("training", "compute", "seed", "version")}
+made_by = tables.provenance(
+    settings=settings,
+    inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},
+)
+scratch = Path(params.scratch)
 fit = fit_behavior(
     backbone,
     prompts=list(dimensions["prompt"]),
@@ -43,11 +51,7 @@ fit = fit_behavior(
     validation=labelled(splits["validation"]),
     settings=BehaviorTraining.model_validate(params.training),
     seed=params.seed,
-)
-settings = {name: params[name] for name in ("training", "compute", "seed", "version")}
-made_by = tables.provenance(
-    settings=settings,
-    inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},
+    kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
 )
 checkpoint = Checkpoint(
     kind="behavior",
@@ -60,3 +64,4 @@ checkpoint = Checkpoint(
 )
 save_checkpoint(checkpoint, Path(snakemake.output.model))
 tables.write(tabulate([fit.log]), snakemake.output.log, "training", **made_by)
+shutil.rmtree(scratch, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Fine-tune a model to the mean MEG of some participants: the group's, or one person's."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import DynamicTraining, Protocol
 from cliphba.models.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from cliphba.scratch import folder_for
 from cliphba.train.dynamic import MeasuredImages, fit_dynamic
 from cliphba.train.loop import best_loss, tabulate
 from cliphba.train.target import initial_head, mean_after_onset, reweighting_table
@@ -43,6 +45,11 @@ head = initial_head(
 ).to(model.device)
 with torch.no_grad():
     text_features = model.text_features(start.prompts)
+made_by = tables.provenance(
+    settings={name: params[name] for name in ("training", "protocol", "starts_from", "compute", "seed", "version")},
+    inputs={Path(path).stem: Path(path) for path in [snakemake.input.start, *snakemake.input.rdms]},
+)
+scratch = Path(params.scratch)
 fit = fit_dynamic(
     model,
     text_features=text_features,
@@ -52,10 +59,7 @@ fit = fit_dynamic(
     settings=DynamicTraining.model_validate(params.training),
     noise_scale=protocol.noise_scale,
     seed=params.seed,
-)
-made_by = tables.provenance(
-    settings={name: params[name] for name in ("training", "protocol", "starts_from", "compute", "seed", "version")},
-    inputs={Path(path).stem: Path(path) for path in [snakemake.input.start, *snakemake.input.rdms]},
+    kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
 )
 checkpoint = Checkpoint(
     kind="dynamic",
@@ -78,3 +82,4 @@ tables.write(
     "reweighting",
     **made_by,
 )
+shutil.rmtree(scratch, ignore_errors=True)

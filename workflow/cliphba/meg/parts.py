@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,22 +20,10 @@ class Parts:
     Attributes
     ----------
     folder
-        Named for what is computed, so that parts of other settings or inputs are never taken for these.
+        Of this work alone (`cliphba.scratch.folder_for`).
     """
 
     folder: Path
-
-    @classmethod
-    def of(cls, scratch: Path, **work: Any) -> Parts:
-        """Take the folder for some work; `work` is all that its result depends on, JSON-ready.
-
-        Folders of other work in the same scratch, left behind by runs that will never go on, are removed.
-        """
-        key = hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]
-        for stale in scratch.glob("*"):
-            if stale.name != key:
-                shutil.rmtree(stale)
-        return cls(scratch / key)
 
     def missing(self, times: int) -> list[int]:
         """Time points that are still to be computed."""
@@ -55,10 +39,6 @@ class Parts:
         """Read time points one after the other."""
         for time in range(times):
             yield np.load(self._path(time))
-
-    def remove(self) -> None:
-        """Remove everything, once the table is written."""
-        shutil.rmtree(self.folder.parent)
 
     def _path(self, time: int) -> Path:
         return self.folder / f"{time:04d}.npy"

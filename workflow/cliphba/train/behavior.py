@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ def fit_behavior(
     validation: LabelledImages,
     settings: BehaviorTraining,
     seed: int,
+    kept: Path | None = None,
 ) -> BehaviorFit:
     """Fine-tune the last blocks of both towers so that scaled image-prompt cosines predict human dimensions.
 
@@ -94,6 +96,8 @@ def fit_behavior(
         Adapters and optimisation.
     seed
         Of adapters and batches.
+    kept
+        Folder for the state after every epoch; a training that was killed goes on from there.
     """
     plan = adapters.AdapterPlan.of(
         settings.adapter,
@@ -118,11 +122,14 @@ def fit_behavior(
         validation_losses=lambda: losses(held_out_tokens, validation.target),
         objective=torch.sum,
         snapshot=lambda: adapters.adapter_state(adapted),
+        generators=[shuffle],
     )
     optimizer = torch.optim.AdamW(
         adapters.trainable(adapted), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    state, log = fit(task, optimizer, epochs=settings.epochs, patience=settings.patience)
+    state, log = fit(
+        task, optimizer, epochs=settings.epochs, patience=settings.patience, kept=kept and kept / "behavior.pt"
+    )
     return BehaviorFit(TrainedAdapter(plan, state), log)
 
 

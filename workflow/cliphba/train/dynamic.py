@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ def fit_dynamic(
     settings: DynamicTraining,
     noise_scale: float,
     seed: int,
+    kept: Path | None = None,
 ) -> DynamicFit:
     """Train the reweighting of the blocks, then reweighting and vision adapters, towards measured RDMs.
 
@@ -99,6 +101,8 @@ def fit_dynamic(
         Scale of the temporal noise in training; validation is free of it.
     seed
         Of adapters, batches and noise.
+    kept
+        Folder for the state after every epoch; a training that was killed goes on from there.
     """
     plan = adapters.AdapterPlan.of(settings.adapter, vision=tuple(range(start.vision_blocks)))
     adapted = adapters.add_adapters(start.copy().clip, plan, seed)
@@ -113,10 +117,12 @@ def fit_dynamic(
     reweighting = {"params": [head.reweighting], "lr": settings.reweighting_learning_rate}
     vision = {"params": adapters.trainable(adapted), "lr": settings.adapter_learning_rate}
     first = torch.optim.AdamW([reweighting], weight_decay=settings.weight_decay)
-    logits, log_1 = fit(stage_1, first, epochs=settings.stage_1_epochs, patience=settings.stage_1_patience)
+    epochs, patience = settings.stage_1_epochs, settings.stage_1_patience
+    logits, log_1 = fit(stage_1, first, epochs=epochs, patience=patience, kept=kept and kept / "stage_1.pt")
     head.reweighting.data.copy_(logits)
     second = torch.optim.AdamW([reweighting, vision], weight_decay=settings.weight_decay)
-    (logits, state), log_2 = fit(stage_2, second, epochs=settings.stage_2_epochs, patience=settings.stage_2_patience)
+    epochs, patience = settings.stage_2_epochs, settings.stage_2_patience
+    (logits, state), log_2 = fit(stage_2, second, epochs=epochs, patience=patience, kept=kept and kept / "stage_2.pt")
     return DynamicFit(DynamicState(head.curves, logits, head.window_ms), TrainedAdapter(plan, state), (log_1, log_2))
 
 
@@ -136,6 +142,7 @@ def _reweighting_task(
         validation_losses=lambda: model.losses(held_out, validation.rdms),
         objective=objective.total,
         snapshot=lambda: model.head.reweighting.detach().clone(),
+        generators=[noise.generator],
     )
 
 
@@ -158,6 +165,7 @@ def _adapter_task(
         validation_losses=lambda: model.losses(model.table(validation.images), validation.rdms),
         objective=objective.total,
         snapshot=lambda: (model.head.reweighting.detach().clone(), adapters.adapter_state(adapted)),
+        generators=[shuffle, noise.generator],
     )
 
 
