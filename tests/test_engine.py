@@ -144,5 +144,5 @@ def test_refuses(change: dict[str, Any], message: str) -> None:
 def test_a_time_point_with_other_trials_is_refused() -> None:
     stimulus, session = labels(2, 3, 1)
     rdm = prepare(stimulus, session, Decoding(), seed=0, threads=1)
-    with pytest.raises(ValueError, match="of 6 trials"):
+    with pytest.raises(ValueError, match="the 6 trials"):
         rdm(np.zeros((5, 3)))

@@ -60,6 +60,25 @@ class Design:
         return counts
 
 
+def trial_slots(design: Design) -> Integers:
+    """Give every trial a slot: its fold, and its rank among the trials of its stimulus there.
+
+    Returns
+    -------
+    integer array (stimuli, folds x width)
+        Number of the trial, -1 where there is none; a fold has as many slots as the largest number of trials of any
+        stimulus in any fold.
+    """
+    cell = design.stimulus * design.folds + design.fold
+    order = np.argsort(cell, kind="stable")
+    repetition = np.empty(len(cell), dtype=np.int64)
+    repetition[order] = np.arange(len(cell)) - np.searchsorted(cell[order], cell[order])
+    width = int(design.counts.max())
+    trial = np.full((design.stimuli, design.folds * width), -1)
+    trial[design.stimulus, design.fold * width + repetition] = np.arange(len(cell))
+    return trial
+
+
 def leave_one_session_out(stimulus: NDArray[np.integer], session: NDArray[np.integer]) -> Design:
     """Let every session be tested once by classifiers trained on all others.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from cliphba.meg.design import Design
-from cliphba.meg.measure import Measure, Sums
+from cliphba.meg.measure import Measure, Sums, check_patterns
 from cliphba.rdm import to_triangle
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ def prepare_euclidean(design: Design) -> Measure:
     members = _membership(design)
 
     def measure(patterns: NDArray[np.floating], folds: NDArray[np.int64]) -> Sums:
-        _check(patterns, design)
+        check_patterns(patterns, design)
         # The mean of all trials cancels in every difference: without it the products lose no digits.
         centred = patterns.astype(np.float64) - patterns.mean(axis=0, dtype=np.float64)
         return _sum_over_folds(_average(centred, folds, design, members), scale=1 / patterns.shape[1])
@@ -91,23 +91,12 @@ def prepare_correlation(design: Design) -> Measure:
     members = _membership(design)
 
     def measure(patterns: NDArray[np.floating], folds: NDArray[np.int64]) -> Sums:
-        _check(patterns, design)
+        check_patterns(patterns, design)
         training, test, present = _average(patterns.astype(np.float64), folds, design, members)
         unit = _Means(_standardise(training, present), _standardise(test, present), present)
         return _sum_over_folds(unit, scale=1 / 2)
 
     return measure
-
-
-def _check(patterns: NDArray[np.floating], design: Design) -> None:
-    """Refuse patterns that do not fit the design."""
-    if patterns.ndim != 2 or len(patterns) != len(design.stimulus):
-        raise ValueError(
-            f"patterns must be (trials, channels) of one time point, with the {len(design.stimulus)} trials of the "
-            f"design: their shape is {patterns.shape}"
-        )
-    if not np.isfinite(patterns).all():
-        raise ValueError("patterns contain values that are not finite: drop those trials or channels first")
 
 
 def _membership(design: Design) -> csr_array:

@@ -19,7 +19,7 @@ from cliphba.meg.design import Design
 from cliphba.meg.distances import prepare_correlation, prepare_euclidean
 from cliphba.meg.lda import prepare_lda
 from cliphba.meg.lda_ledoit_wolf import prepare_lda_ledoit_wolf
-from cliphba.meg.measure import Measure, Sums
+from cliphba.meg.measure import Measure, Sums, check_patterns
 from cliphba.meg.svm import prepare_svm
 from cliphba.meg.whitening import noise_covariance, whitening_matrix
 from cliphba.progress import track
@@ -104,7 +104,7 @@ def prepare(
     ]
 
     def rdm(patterns: NDArray[np.floating]) -> NDArray[np.float32]:
-        _check_patterns(patterns, trials=len(design.stimulus))
+        check_patterns(patterns, design)
         # far from zero, as raw magnetometers are, float32 would lose the differences that count
         centred = patterns.astype(np.float64) - patterns.mean(axis=0, dtype=np.float64)
         sums = _add(
@@ -162,14 +162,6 @@ def _over_folds(patterns: NDArray[np.float64], measure: Measure, design: Design,
 def _add(sums: Iterable[Sums]) -> Sums:
     """Add sums over different folds."""
     return reduce(lambda one, other: Sums(one.total + other.total, one.folds + other.folds), sums)
-
-
-def _check_patterns(patterns: NDArray[np.floating], *, trials: int) -> None:
-    """Refuse patterns that do not fit the trials, or are not finite."""
-    if patterns.ndim != 2 or len(patterns) != trials:
-        raise ValueError(f"patterns must be (trials, channels) of {trials} trials; their shape is {patterns.shape}")
-    if not np.isfinite(patterns).all():
-        raise ValueError("epochs contain values that are not finite: drop those trials or channels first")
 
 
 def _check_pairs(folds: NDArray[np.float64], *, stimuli: int) -> None:

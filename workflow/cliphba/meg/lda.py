@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cliphba.meg.compiling import compiled
-from cliphba.meg.design import Design
+from cliphba.meg.design import Design, trial_slots
 from cliphba.meg.leave_out import (
     BLOCK,
     Meeting,
@@ -110,7 +110,7 @@ def prepare_lda(
     """
     if not 0 < shrinkage < 1:
         raise ValueError(f"shrinkage must lie between 0 and 1, both excluded; it is {shrinkage}")
-    layout = _lay_out(design)
+    layout = lay_out(design)
     pairs = design.stimuli * (design.stimuli - 1) // 2
 
     def measure(patterns: NDArray[np.floating], folds: Integers) -> Sums:
@@ -137,19 +137,12 @@ def prepare_lda(
     return measure
 
 
-def _lay_out(design: Design) -> Layout:
-    """Give every trial a slot: its fold, and its rank among the trials of its stimulus there."""
-    cell = design.stimulus * design.folds + design.fold
-    order = np.argsort(cell, kind="stable")
-    repetition = np.empty(len(cell), dtype=np.int64)
-    repetition[order] = np.arange(len(cell)) - np.searchsorted(cell[order], cell[order])
-    width = int(design.counts.max())
-    tiles = -(-design.stimuli // LANES)
-    trial = np.full((tiles * LANES, design.folds * width), -1)
-    trial[design.stimulus, design.fold * width + repetition] = np.arange(len(cell))
-    lanes = trial.reshape(tiles, LANES, -1)
+def lay_out(design: Design) -> Layout:
+    """Put the stimuli's slots into tiles; stimuli without any trial fill the last one."""
+    trial = np.pad(trial_slots(design), ((0, -design.stimuli % LANES), (0, 0)), constant_values=-1)
+    lanes = trial.reshape(-1, LANES, trial.shape[1])
     present = np.ascontiguousarray((lanes >= 0).transpose(0, 2, 1), dtype=np.float64)
-    tested = present.reshape(tiles, design.folds, width, LANES).sum(axis=2)
+    tested = present.reshape(len(lanes), design.folds, -1, LANES).sum(axis=2)
     count = tested.sum(axis=1)
     trained = count[:, None] - tested
     return Layout(lanes, present, np.maximum(count, 1), tested, trained, np.log(np.maximum(trained, 1)))

@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cliphba.meg.compiling import compiled
-from cliphba.meg.design import Design
-from cliphba.meg.measure import Measure, Sums
+from cliphba.meg.design import Design, trial_slots
+from cliphba.meg.measure import Measure, Sums, check_patterns
 from cliphba.meg.simd import LANES, chosen, load, positive, root, splat, store
 from cliphba.meg.threads import share_out
 
@@ -72,12 +72,13 @@ def prepare_lda_ledoit_wolf(
         Takes patterns (trials, channels) and folds; raises ValueError for patterns that do not fit the design or
         are not finite.
     """
-    trial = _lay_out(design)
+    # stimuli without any trial fill the last tile
+    trial = np.pad(trial_slots(design), ((0, -design.stimuli % LANES), (0, 0)), constant_values=-1)
     width = int(design.counts.max())
     pairs = design.stimuli * (design.stimuli - 1) // 2
 
     def measure(patterns: NDArray[np.floating], folds: Integers) -> Sums:
-        _check(patterns, design)
+        check_patterns(patterns, design)
         offset = patterns.mean(axis=0, dtype=np.float64)
         # the mean of all trials cancels in every difference: without it the inner products lose no digits
         centred = patterns.astype(np.float64) - offset
@@ -97,35 +98,6 @@ def prepare_lda_ledoit_wolf(
         return sums
 
     return measure
-
-
-def _check(patterns: NDArray[np.floating], design: Design) -> None:
-    """Refuse patterns that do not fit the design."""
-    if patterns.ndim != 2 or len(patterns) != len(design.stimulus):
-        raise ValueError(
-            f"patterns must be (trials, channels) of one time point, with the {len(design.stimulus)} trials of the "
-            f"design: their shape is {patterns.shape}"
-        )
-    if not np.isfinite(patterns).all():
-        raise ValueError("patterns contain values that are not finite: drop those trials or channels first")
-
-
-def _lay_out(design: Design) -> Integers:
-    """Give every trial a slot: its fold, and its rank among the trials of its stimulus there.
-
-    Returns
-    -------
-    integer array (stimuli, slots)
-        Row of the patterns, -1 where there is none; stimuli without any trial fill the last tile of `LANES`.
-    """
-    cell = design.stimulus * design.folds + design.fold
-    order = np.argsort(cell, kind="stable")
-    repetition = np.empty(len(cell), dtype=np.int64)
-    repetition[order] = np.arange(len(cell)) - np.searchsorted(cell[order], cell[order])
-    width = int(design.counts.max())
-    trial = np.full((-(-design.stimuli // LANES) * LANES, design.folds * width), -1)
-    trial[design.stimulus, design.fold * width + repetition] = np.arange(len(cell))
-    return trial
 
 
 class Learned(NamedTuple):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cliphba.meg.design import Design
-from cliphba.meg.lda import LARGEST_ERROR, _lay_out
+from cliphba.meg.lda import LARGEST_ERROR, lay_out
 from cliphba.meg.measure import Measure, Sums
 
 WORK_MEMORY = 2**31  # bytes: some ten thousand pairs at once, to keep a GPU busy; a small one has as much
@@ -195,7 +195,7 @@ def prepare_lda_torch(
 
 def _lay_out_tensors(design: Design, device: str) -> _Slots:
     """Put the layout of the design onto the device, one stimulus after the other."""
-    layout = _lay_out(design)
+    layout = lay_out(design)
     trial = torch.as_tensor(layout.trial.reshape(-1, layout.trial.shape[-1])[: design.stimuli], device=device)
     held = (trial >= 0).double()
     means = held[:, :, None] * held[:, None] / held.sum(dim=1)[:, None, None]

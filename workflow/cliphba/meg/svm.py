@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cliphba.meg.compiling import compiled_exactly
 from cliphba.meg.design import Design
-from cliphba.meg.measure import Measure, Sums
+from cliphba.meg.measure import Measure, Sums, check_patterns
 from cliphba.meg.threads import share_out
 
 TOLERANCE = 1e-3  # largest violation of optimality that is left, as in libsvm
@@ -129,7 +129,7 @@ def prepare_svm(design: Design, *, cost: float, value: Literal["accuracy", "deci
     trials = Trials(np.append(0, np.cumsum(design.counts.sum(axis=1))), design.fold[order], design.counts)
 
     def measure(patterns: NDArray[np.floating], folds: Integers) -> Sums:
-        _check(patterns, len(order))
+        check_patterns(patterns, design)
         rows = np.ascontiguousarray(patterns[order], dtype=np.float64)
         pairs = design.stimuli * (design.stimuli - 1) // 2
         sums = Sums(np.zeros(pairs), np.zeros(pairs))
@@ -147,14 +147,6 @@ def prepare_svm(design: Design, *, cost: float, value: Literal["accuracy", "deci
         return sums
 
     return measure
-
-
-def _check(patterns: NDArray[np.floating], trials: int) -> None:
-    """Refuse patterns that do not fit the design, or that training would never end with."""
-    if patterns.ndim != 2 or len(patterns) != trials:
-        raise ValueError(f"patterns must be (trials, channels) with the design's {trials} trials: {patterns.shape}")
-    if not np.isfinite(patterns).all():
-        raise ValueError("patterns contain values that are not finite: drop those trials or channels first")
 
 
 @compiled_exactly
