@@ -16,3 +16,13 @@ def available_threads(granted: int) -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     return min(granted, processors)
+
+
+def give_way() -> None:
+    """Let other jobs on this machine go first.
+
+    For jobs off the longest way through the workflow: with as many cores promised as there are not, they would slow
+    down the one that everything waits for.
+    """
+    if hasattr(os, "nice"):
+        os.nice(10)

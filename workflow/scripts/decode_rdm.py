@@ -6,13 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from cliphba import progress, tables
-from cliphba.compute import available_threads
+from cliphba.compute import available_threads, give_way
 from cliphba.config import Decoding
 from cliphba.meg import engine, read, stream
 from cliphba.meg.parts import Parts, file_states
 from cliphba.scratch import folder_for
 
 progress.log_to(snakemake.log[0])
+# pre-training takes longer than all recordings
+give_way()
 params, wildcards = snakemake.params, snakemake.wildcards
 
 sessions = read.open_sessions(snakemake.input.epochs)

@@ -6,11 +6,13 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables
-from cliphba.compute import available_threads
+from cliphba.compute import available_threads, give_way
 from cliphba.config import Preprocessing, TimeGrid
 from cliphba.meg import preprocess
 
 progress.log_to(snakemake.log[0])
+# pre-training takes longer than all recordings
+give_way()
 params, participant = snakemake.params, snakemake.wildcards.participant
 settings, grid = Preprocessing.model_validate(params.preprocessing), TimeGrid.model_validate(params.grid)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables
-from cliphba.compute import available_threads
+from cliphba.compute import available_threads, give_way
 from cliphba.simulate import recordings
 
 progress.log_to(snakemake.log[0])
+# pre-training takes longer than all recordings
+give_way()
 params = snakemake.params
 participant = snakemake.wildcards.participant
 
