@@ -16,15 +16,11 @@ from rsatoolbox.rdm import calc_rdm
 from cliphba.meg.design import Design, k_fold, leave_one_session_out
 from cliphba.meg.distances import prepare_correlation, prepare_euclidean
 from cliphba.meg.measure import Measure
+from tests.designs import full_design
 
 Array = NDArray[np.float64]
 Prepare = Callable[[Design], Measure]
 BOTH = pytest.mark.parametrize("prepare", [prepare_euclidean, prepare_correlation])
-
-
-def full_design(stimuli: int, sessions: int, repetitions: int) -> Design:
-    grid = np.meshgrid(np.arange(stimuli), np.arange(sessions), np.arange(repetitions), indexing="ij")
-    return leave_one_session_out(grid[0].ravel(), grid[1].ravel())
 
 
 def average(measure: Measure, patterns: NDArray[np.floating], design: Design) -> Array:

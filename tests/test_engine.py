@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from mne.decoding import SlidingEstimator, cross_val_multiscore
-from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.svm import SVC
 
 from cliphba.config import Decoding
 from cliphba.meg.engine import decode_rdm, prepare
+from tests.designs import labels
 
 SHARED: dict[str, Any] = {"averaged_trials": 2, "average_repetitions": 2}
 MEASURES: dict[str, dict[str, Any]] = {
@@ -36,11 +36,6 @@ MEASURES: dict[str, dict[str, Any]] = {
 
 def chance(settings: Decoding) -> float:
     return 0.5 if settings.measure in ("lda", "svm") and settings.value == "accuracy" else 0.0
-
-
-def labels(stimuli: int, sessions: int, repetitions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    grid = np.meshgrid(np.arange(stimuli), np.arange(sessions), np.arange(repetitions), indexing="ij")
-    return grid[0].ravel(), grid[1].ravel()
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -293,7 +293,7 @@ def course():
             TIMES_MS,
             PAIRS[index].astype(np.float32),
             STIMULI,
-            {"participant": f"sub-0{index}", "measure": "accuracy"},
+            {"participant": f"sub-0{index}", "quantity": "accuracy"},
         )
         for index in range(2)
     ]
@@ -329,7 +329,7 @@ def test_what_rsatoolbox_writes_is_read(tmp_path):
     np.testing.assert_array_equal(found.values, PAIRS[1, 1:3].astype(np.float32))
     np.testing.assert_array_equal(found.times_ms, TIMES_MS[1:3])
     assert found.stimuli == STIMULI
-    assert (found.metadata["participant"], found.metadata["measure"]) == ("ben", "crossnobis")
+    assert (found.metadata["participant"], found.metadata["quantity"]) == ("ben", "crossnobis")
 
 
 def test_file_without_descriptors_takes_those_given(tmp_path):
@@ -398,7 +398,7 @@ def test_rdms_that_do_not_belong_together_are_not_written(course, tmp_path):
     for wrong, message in [
         ([], "give RDMs of one or more participants"),
         ([first, second.of(STIMULI[::-1])], "the same stimuli in the same order"),
-        ([first, RDMs(TIMES_MS, second.values, STIMULI, {"measure": "crossnobis"})], "accuracy, crossnobis"),
+        ([first, RDMs(TIMES_MS, second.values, STIMULI, {"quantity": "crossnobis"})], "accuracy, crossnobis"),
         ([first, first], "a participant comes twice"),
         ([RDMs(TIMES_MS, first.values, ("cat", "dog", "axe", "Bär"))], "ASCII names only, not 'Bär': rename it"),
     ]:

@@ -14,14 +14,10 @@ from sklearn.model_selection import LeaveOneGroupOut
 from cliphba.meg.design import Design, k_fold, leave_one_session_out
 from cliphba.meg.lda import prepare_lda
 from cliphba.meg.simd import LANES
+from tests.designs import labels
 
 Array = NDArray[np.float64]
 COSMO = 0.01 / 1.01
-
-
-def full_design(stimuli: int, sessions: int, repetitions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    grid = np.meshgrid(np.arange(stimuli), np.arange(sessions), np.arange(repetitions), indexing="ij")
-    return grid[0].ravel(), grid[1].ravel()
 
 
 def decode(patterns: Array, design: Design, *, shrinkage: float = COSMO, **options: object) -> Array:
@@ -89,7 +85,7 @@ def test_equals_scikit_learn(
 ) -> None:
     """Also where the noise has a few strong directions, so that no expansion will do."""
     generator = np.random.default_rng(seed)
-    stimulus, session = full_design(stimuli, sessions, repetitions)
+    stimulus, session = labels(stimuli, sessions, repetitions)
     # two sessions of every stimulus are never lost, so that every pair keeps a fold
     kept = (generator.uniform(size=len(stimulus)) >= lost) | (session < 2)
     order = generator.permutation(np.flatnonzero(kept))
@@ -104,14 +100,14 @@ def test_equals_scikit_learn(
 
 def test_equals_scikit_learn_where_one_trial_is_far_larger_than_all_others() -> None:
     """The ridge of the fold that leaves it out is a fraction of the others', too far away for an expansion."""
-    stimulus, session = full_design(4, 5, 1)
+    stimulus, session = labels(4, 5, 1)
     patterns = np.random.default_rng(0).normal(size=(len(stimulus), 6))
     patterns[3] *= 100
     assert compare_with_scikit_learn(patterns, leave_one_session_out(stimulus, session), COSMO) == 0
 
 
 def test_null_is_chance() -> None:
-    stimulus, session = full_design(40, 4, 2)
+    stimulus, session = labels(40, 4, 2)
     design = leave_one_session_out(stimulus, session)
     generator = np.random.default_rng(1)
     means = [decode(generator.normal(size=(len(stimulus), 20)), design).mean() for _ in range(30)]
@@ -119,7 +115,7 @@ def test_null_is_chance() -> None:
 
 
 def test_strong_signal_is_decoded_between_its_stimuli_only() -> None:
-    stimulus, session = full_design(3, 4, 2)
+    stimulus, session = labels(3, 4, 2)
     patterns = np.random.default_rng(2).normal(size=(len(stimulus), 10))
     patterns[stimulus == 2] += 10
     accuracy = decode(patterns, leave_one_session_out(stimulus, session))
@@ -129,7 +125,7 @@ def test_strong_signal_is_decoded_between_its_stimuli_only() -> None:
 
 def test_pairs_stand_in_upper_triangle_order_beyond_one_tile() -> None:
     stimuli = 2 * LANES + 3
-    stimulus, session = full_design(stimuli, 3, 2)
+    stimulus, session = labels(stimuli, 3, 2)
     generator = np.random.default_rng(3)
     centres = 20 * generator.normal(size=(stimuli, 6))
     centres[LANES + 5] = centres[4]  # one pair is alike, all others are far apart
@@ -142,7 +138,7 @@ def test_pairs_stand_in_upper_triangle_order_beyond_one_tile() -> None:
 
 
 def test_result_does_not_depend_on_threads_offset_or_order() -> None:
-    stimulus, session = full_design(2 * LANES + 4, 3, 2)
+    stimulus, session = labels(2 * LANES + 4, 3, 2)
     generator = np.random.default_rng(4)
     patterns = generator.normal(size=(len(stimulus), 12))
     before = numba.get_num_threads()
@@ -158,7 +154,7 @@ def test_result_does_not_depend_on_threads_offset_or_order() -> None:
 
 
 def test_a_single_fold_can_be_asked_for() -> None:
-    stimulus, session = full_design(5, 4, 2)
+    stimulus, session = labels(5, 4, 2)
     design = leave_one_session_out(stimulus, session)
     patterns = np.random.default_rng(5).normal(size=(len(stimulus), 12))
     measure = prepare_lda(design, shrinkage=COSMO)
@@ -170,6 +166,6 @@ def test_a_single_fold_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize("shrinkage", [0.0, 1.0])
 def test_refuses_a_shrinkage_out_of_range(shrinkage: float) -> None:
-    stimulus, session = full_design(2, 3, 1)
+    stimulus, session = labels(2, 3, 1)
     with pytest.raises(ValueError, match="shrinkage"):
         prepare_lda(leave_one_session_out(stimulus, session), shrinkage=shrinkage)

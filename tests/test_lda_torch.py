@@ -16,6 +16,7 @@ from cliphba.meg import lda_torch
 from cliphba.meg.design import Design, k_fold, leave_one_session_out
 from cliphba.meg.lda import prepare_lda
 from cliphba.meg.lda_torch import prepare_lda_torch
+from tests.designs import full_design
 
 Array = NDArray[np.float64]
 COSMO = 0.01 / 1.01
@@ -27,11 +28,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def full_design(stimuli: int, sessions: int, repetitions: int) -> Design:
-    grid = np.meshgrid(np.arange(stimuli), np.arange(sessions), np.arange(repetitions), indexing="ij")
-    return leave_one_session_out(grid[0].ravel(), grid[1].ravel())
 
 
 def noisy(design: Design, channels: int, *, steepness: float = 0.0, unevenness: float = 0.0, seed: int = 0) -> Array:

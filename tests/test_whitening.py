@@ -17,13 +17,9 @@ from cliphba.meg.design import Design, k_fold, leave_one_session_out
 from cliphba.meg.distances import prepare_correlation, prepare_euclidean
 from cliphba.meg.measure import Measure
 from cliphba.meg.whitening import Shrinkage, noise_covariance, whitening_matrix
+from tests.designs import full_design
 
 Array = NDArray[np.float64]
-
-
-def full_design(stimuli: int, sessions: int, repetitions: int) -> Design:
-    grid = np.meshgrid(np.arange(stimuli), np.arange(sessions), np.arange(repetitions), indexing="ij")
-    return leave_one_session_out(grid[0].ravel(), grid[1].ravel())
 
 
 def known_covariance(channels: int) -> Array:

@@ -95,12 +95,12 @@ def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | str])
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it into place."""
-    with _atomic_path(path) as partial:
+    with atomic_path(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
-def _atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside a file, renamed to it if all goes well and removed if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -332,7 +332,7 @@ def write_rdm_rows(
     described = {**metadata, "kind": "rdm", "stimuli": list(stimuli)}
     pairs = len(stimuli) * (len(stimuli) - 1) // 2
     schema = pa.schema({"time_ms": REAL, "dissimilarity": pa.list_(pa.float32(), pairs)}, _encode(described))
-    with _atomic_path(Path(path)) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with atomic_path(Path(path)) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for time, row in zip(times_ms, rows, strict=True):
             if row.shape != (pairs,):
                 raise ValueError(f"{path}: {len(stimuli)} stimuli have {pairs} pairs, but an RDM has {row.shape}")

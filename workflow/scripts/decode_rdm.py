@@ -31,7 +31,8 @@ rdm = engine.prepare(
 files = {Path(path).name: Path(path) for path in snakemake.input.epochs}
 settings = {"decoding": params.decoding, "seed": params.seed}
 scratch = Path(params.scratch)
-parts = Parts(folder_for(scratch, {"files": file_states(files), "stimuli": shown, **settings}))
+work = {"files": file_states(files), "stimuli": shown, **tables.provenance(settings=settings, inputs={})}
+parts = Parts(folder_for(scratch, work))
 stream.compute_parts(sessions, rdm, parts, label=f"decoding {wildcards.participant}")
 tables.write_rdm_rows(
     parts.load(len(sessions.times_ms)),

@@ -47,7 +47,15 @@ with torch.no_grad():
     text_features = model.text_features(start.prompts)
 made_by = tables.provenance(
     settings={name: params[name] for name in ("training", "protocol", "starts_from", "compute", "seed", "version")},
-    inputs={Path(path).stem: Path(path) for path in [snakemake.input.start, *snakemake.input.rdms]},
+    inputs={
+        Path(path).stem: Path(path)
+        for path in [
+            snakemake.input.start,
+            snakemake.input.stimuli,
+            snakemake.input.reweighting[0],
+            *snakemake.input.rdms,
+        ]
+    },
 )
 scratch = Path(params.scratch)
 fit = fit_dynamic(

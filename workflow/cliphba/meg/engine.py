@@ -105,10 +105,9 @@ def prepare(
 
     def rdm(patterns: NDArray[np.floating]) -> NDArray[np.float32]:
         check_patterns(patterns, design)
-        # far from zero, as raw magnetometers are, float32 would lose the differences that count
-        centred = patterns.astype(np.float64) - patterns.mean(axis=0, dtype=np.float64)
+        exact = patterns.astype(np.float64)
         sums = _add(
-            _over_folds(averaging @ centred, measure, averaged, settings)
+            _over_folds(averaging @ exact, measure, averaged, settings)
             for averaging, measure, averaged in repetitions
         )
         _check_pairs(sums.folds, stimuli=design.stimuli)

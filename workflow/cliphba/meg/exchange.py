@@ -6,7 +6,6 @@ files hold neither. Axes are named as Python sees them: MATLAB v7.3 stores them 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from scipy.io import loadmat, whosmat
 
 from cliphba import rdm
 from cliphba.progress import track
-from cliphba.tables import RDMs
+from cliphba.tables import RDMs, atomic_path
 
 Axis = Literal["participant", "time", "stimulus"]
 Times = Sequence[float] | NDArray[np.floating]
@@ -220,7 +219,7 @@ def read_rsatoolbox_rdms(
             values[index] = dissimilarities[row]
         metadata = {"source": {"file": path.name, "participant": participant}, **name}
         if isinstance(measure := file.attrs.get("dissimilarity_measure"), str):
-            metadata["measure"] = measure
+            metadata["quantity"] = measure
     return RDMs(samples_ms[chosen], values, stimuli, metadata)
 
 
@@ -233,7 +232,7 @@ def write_rsatoolbox_rdms(rdms: Sequence[RDMs], path: Path | str) -> None:
     Parameters
     ----------
     rdms
-        Those of each participant, of the same stimuli and the same measure.
+        Those of each participant, of the same stimuli and the same quantity.
     path
         Where to; parent folders are made. A killed job never leaves a readable half.
 
@@ -246,14 +245,8 @@ def write_rsatoolbox_rdms(rdms: Sequence[RDMs], path: Path | str) -> None:
     participants = [str(each.metadata.get("participant", index)) for index, each in enumerate(rdms)]
     _check_together(rdms, participants)
     labels = _ascii(participants), _ascii(rdms[0].stimuli)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            _fill_toolbox_file(file, rdms, *labels)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(path) as partial, h5py.File(partial, "w") as file:
+        _fill_toolbox_file(file, rdms, *labels)
 
 
 def _check_is_file(path: Path) -> None:
@@ -481,9 +474,9 @@ def _check_toolbox_shape(
 def _check_together(rdms: Sequence[RDMs], participants: Sequence[str]) -> None:
     if not rdms or len({each.stimuli for each in rdms}) > 1:
         raise ValueError("give RDMs of one or more participants with the same stimuli in the same order: use RDMs.of")
-    measures = {str(each.metadata.get("measure")) for each in rdms}
-    if len(measures) > 1:
-        raise ValueError(f"RDMs of several measures ({', '.join(sorted(measures))}): write a file for each measure")
+    quantities = {str(each.metadata.get("quantity")) for each in rdms}
+    if len(quantities) > 1:
+        raise ValueError(f"RDMs of several quantities ({', '.join(sorted(quantities))}): write a file for each")
     if len(set(participants)) < len(participants):
         raise ValueError("a participant comes twice: write the parts (halves) of the data to files of their own")
 
@@ -508,8 +501,8 @@ def _fill_toolbox_file(
     file["rdm_descriptors/time_ms"] = np.concatenate([each.times_ms for each in rdms])
     file["rdm_descriptors/participant"] = np.repeat(participants, counts)
     file["pattern_descriptors/stimulus"] = stimuli
-    measure = rdms[0].metadata.get("measure")
-    if measure is None:
+    quantity = rdms[0].metadata.get("quantity")
+    if quantity is None:
         file["dissimilarity_measure"] = h5py.Empty("f")
     else:
-        file.attrs["dissimilarity_measure"] = str(measure)
+        file.attrs["dissimilarity_measure"] = str(quantity)

@@ -119,7 +119,7 @@ def prepare_lda(
         across, channels = layout.trial.shape[2] + 1, patterns.shape[1]
         rows = np.empty((len(layout.trial), LANES * across, channels))
         columns = np.empty((len(layout.trial), channels, across * LANES))
-        own, task = _own_products(layout), Task(folds, shrinkage, channels, value == "decision")
+        own, task = _allocate_own(layout), Task(folds, shrinkage, channels, value == "decision")
         sums = Sums(np.empty(pairs), np.empty(pairs))
 
         def arrange(tile: int) -> None:
@@ -201,8 +201,8 @@ class Own(NamedTuple):
     lost: Floats
 
 
-def _own_products(layout: Layout) -> Own:
-    """Make room for them."""
+def _allocate_own(layout: Layout) -> Own:
+    """Make room for the inner products within stimuli."""
     tiles, folds, lanes = layout.tested.shape
     across = layout.present.shape[1] + 1
     return Own(np.empty((tiles, across * across, lanes)), np.zeros((tiles, lanes)), np.zeros((tiles, folds, lanes)))

@@ -54,8 +54,6 @@ def _patterns(sessions: Sessions, times: list[int]) -> Iterator[tuple[int, NDArr
 def content_digest(sessions: Sessions) -> str:
     """SHA-256 of all patterns: a FIF file's own bytes carry its date of writing."""
     found = hashlib.sha256()
-    size = max(1, BLOCK_BYTES // sessions.bytes_of_a_time)
-    for start in range(0, len(sessions.times_ms), size):
-        stop = min(start + size, len(sessions.times_ms))
-        found.update(np.ascontiguousarray(sessions.patterns(start, stop)).tobytes())
+    for _, patterns in _patterns(sessions, list(range(len(sessions.times_ms)))):
+        found.update(np.ascontiguousarray(patterns).tobytes())
     return found.hexdigest()

@@ -127,9 +127,8 @@ def fit_behavior(
     optimizer = torch.optim.AdamW(
         adapters.trainable(adapted), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    state, log = fit(
-        task, optimizer, epochs=settings.epochs, patience=settings.patience, kept=kept and kept / "behavior.pt"
-    )
+    file = kept and kept / "behavior.pt"
+    state, log = fit(task, optimizer, epochs=settings.epochs, patience=settings.patience, kept=file)
     return BehaviorFit(TrainedAdapter(plan, state), log)
 
 
