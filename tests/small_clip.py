@@ -8,7 +8,7 @@ from typing import Any
 import open_clip
 import torch
 
-from cliphba.clip.adapters import AdapterPlan, adapter_state, add_adapters
+from cliphba.clip.adapters import AdapterPlan, add_adapters
 from cliphba.clip.backbone import Backbone, save_backbone
 from cliphba.models.checkpoint import TrainedAdapter
 
@@ -71,16 +71,15 @@ def pictures(count: int, *, seed: int = 0) -> torch.Tensor:
 def shake(adapted: Any, *, seed: int, strength: float = 0.05) -> None:
     """Give adapters the weights that some training might have left."""
     generator = torch.Generator().manual_seed(seed)
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            parameter.data += strength * torch.randn(parameter.shape, generator=generator)
+    for parameter in adapted.trainable():
+        parameter.data += strength * torch.randn(parameter.shape, generator=generator)
 
 
 def trained_adapter(clip: open_clip.CLIP, plan: AdapterPlan, *, seed: int, strength: float = 0.05) -> TrainedAdapter:
     """Make adapters that look trained; `clip` is spent."""
     adapted = add_adapters(clip, plan, seed)
     shake(adapted, seed=seed, strength=strength)
-    return TrainedAdapter(plan, adapter_state(adapted))
+    return TrainedAdapter(plan, adapted.state())
 
 
 @torch.no_grad()

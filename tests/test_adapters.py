@@ -23,7 +23,7 @@ def adapted(backbone):
 
 
 def features(backbone, adapted):
-    model = backbone.with_clip(adapted.base_model.model)
+    model = backbone.with_clip(adapted.clip)
     return model.image_features(IMAGES), model.text_features(PROMPTS)
 
 
@@ -35,7 +35,7 @@ def test_fresh_adapters_change_nothing_bit_for_bit(backbone, adapted):
 
 
 def test_gradients_reach_every_adapter_and_a_step_changes_the_output(backbone, adapted):
-    optimizer = torch.optim.SGD(adapters.trainable(adapted), lr=0.1)
+    optimizer = torch.optim.SGD(adapted.trainable(), lr=0.1)
     before = [values.detach().clone() for values in features(backbone, adapted)]
     for _ in range(2):  # the second factor starts at zero: the first has its gradient from the second step on
         optimizer.zero_grad()
@@ -43,7 +43,7 @@ def test_gradients_reach_every_adapter_and_a_step_changes_the_output(backbone, a
         (image @ text.T).square().mean().backward()
         optimizer.step()
     silent = [
-        name for name, part in adapted.named_parameters() if part.requires_grad and not part.grad.abs().sum() > 0
+        name for name, part in adapted.clip.named_parameters() if part.requires_grad and not part.grad.abs().sum() > 0
     ]
     assert not silent
     for old, new in zip(before, features(backbone, adapted), strict=True):
@@ -51,17 +51,17 @@ def test_gradients_reach_every_adapter_and_a_step_changes_the_output(backbone, a
 
 
 def test_a_step_changes_adapters_only(backbone, adapted):
-    frozen = {name: part.clone() for name, part in adapted.named_parameters() if not part.requires_grad}
-    optimizer = torch.optim.AdamW(adapters.trainable(adapted), lr=0.1)
+    frozen = {name: part.clone() for name, part in adapted.clip.named_parameters() if not part.requires_grad}
+    optimizer = torch.optim.AdamW(adapted.trainable(), lr=0.1)
     image, _ = features(backbone, adapted)
     image.sum().backward()
     optimizer.step()
-    assert all(torch.equal(part, frozen[name]) for name, part in adapted.named_parameters() if name in frozen)
+    assert all(torch.equal(part, frozen[name]) for name, part in adapted.clip.named_parameters() if name in frozen)
 
 
 def test_merged_weight_is_doras_formula(backbone, adapted):
     shake(adapted, seed=1)
-    state = adapters.adapter_state(adapted)
+    state = adapted.state()
     key = f"base_model.model.{OUTPUT.removesuffix('weight')}lora"
     first, second, magnitude = (
         state[f"{key}_{part}"].numpy() for part in ("A.weight", "B.weight", "magnitude_vector")
@@ -77,7 +77,7 @@ def test_merged_model_sees_as_the_model_in_training(backbone, adapted):
     shake(adapted, seed=1)
     with torch.no_grad():
         in_training = features(backbone, adapted)
-    merged = backbone.with_clip(adapters.merge_adapters(backbone.copy().clip, PLAN, adapters.adapter_state(adapted)))
+    merged = backbone.with_clip(adapters.merge_adapters(backbone.copy().clip, PLAN, adapted.state()))
     torch.testing.assert_close(merged.image_features(IMAGES), in_training[0], atol=1e-6, rtol=0)
     torch.testing.assert_close(merged.text_features(PROMPTS), in_training[1], atol=1e-6, rtol=0)
     assert (merged.image_features(IMAGES) - backbone.image_features(IMAGES)).abs().max() > 1e-3
@@ -85,7 +85,7 @@ def test_merged_model_sees_as_the_model_in_training(backbone, adapted):
 
 def test_merging_changes_planned_weights_only_and_leaves_a_plain_frozen_clip(backbone, adapted):
     shake(adapted, seed=1)
-    merged = adapters.merge_adapters(backbone.copy().clip, PLAN, adapters.adapter_state(adapted))
+    merged = adapters.merge_adapters(backbone.copy().clip, PLAN, adapted.state())
     original = backbone.clip.state_dict()
     changed = {name for name, part in merged.state_dict().items() if not torch.equal(part, original[name])}
     assert changed == {
@@ -99,7 +99,7 @@ def test_merging_changes_planned_weights_only_and_leaves_a_plain_frozen_clip(bac
 
 
 def test_only_planned_blocks_are_adapted(adapted):
-    state = adapters.adapter_state(adapted)
+    state = adapted.state()
     places = {name.removeprefix("base_model.model.").split(".attn")[0] for name in state}
     assert places == {"visual.transformer.resblocks.1", "visual.transformer.resblocks.2", "transformer.resblocks.1"}
     assert len(state) == 3 * 3
@@ -108,7 +108,7 @@ def test_only_planned_blocks_are_adapted(adapted):
 def test_magnitude_is_trained_only_if_asked_for(backbone):
     plan = AdapterPlan.of(Adapter(rank=4, magnitude=False), vision=tuple(range(LAYERS)))
     adapted = adapters.add_adapters(backbone.copy().clip, plan, seed=0)
-    assert sum(part.numel() for part in adapters.trainable(adapted)) == LAYERS * 4 * (WIDTH + WIDTH)
+    assert sum(part.numel() for part in adapted.trainable()) == LAYERS * 4 * (WIDTH + WIDTH)
 
 
 @pytest.mark.parametrize(
@@ -127,23 +127,21 @@ def test_number_of_trained_weights_is_the_published_one(monkeypatch, settings, v
     with torch.device("meta"):  # shapes without memory
         clip = open_clip.CLIP(**config)
         adapted = adapters.add_adapters(clip, AdapterPlan.of(settings, vision=tuple(vision), text=text), seed=0)
-    assert sum(part.numel() for part in adapters.trainable(adapted)) == published
+    assert sum(part.numel() for part in adapted.trainable()) == published
 
 
 def test_start_depends_on_the_seed_alone(backbone):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, again, other = (
-        adapters.adapter_state(adapters.add_adapters(backbone.copy().clip, PLAN, seed)) for seed in (0, 0, 1)
-    )
+    first, again, other = (adapters.add_adapters(backbone.copy().clip, PLAN, seed).state() for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected), "the global generator was touched"
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_weights_of_another_plan_are_refused(backbone, adapted):
-    state = adapters.adapter_state(adapted)
+    state = adapted.state()
     other = AdapterPlan({"vision": (2,), "text": (1,)}, rank=4, alpha=16, magnitude=True)
     with pytest.raises(ValueError, match="do not fit its plan"):
         adapters.merge_adapters(backbone.copy().clip, other, state)

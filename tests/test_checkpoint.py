@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import cliphba
-from cliphba.clip.adapters import AdapterPlan, adapter_state, add_adapters
+from cliphba.clip.adapters import AdapterPlan, add_adapters
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Adapter
 from cliphba.models.checkpoint import (
@@ -96,9 +96,9 @@ def test_chained_adapters_see_as_each_model_did_in_training(backbone):
         adapted = add_adapters(start.onto(backbone).clip, plan, seed)
         shake(adapted, seed=seed)
         with torch.no_grad():
-            in_training = backbone.with_clip(adapted.base_model.model)
+            in_training = backbone.with_clip(adapted.clip)
             images, text = in_training.block_features(IMAGES), in_training.text_features(PROMPTS)
-        trained = [*trained, TrainedAdapter(plan, adapter_state(adapted))]
+        trained = [*trained, TrainedAdapter(plan, adapted.state())]
         rebuilt = replace(start, adapters=trained).onto(backbone)
         torch.testing.assert_close(rebuilt.block_features(IMAGES), images, atol=1e-5, rtol=0)
         torch.testing.assert_close(rebuilt.text_features(PROMPTS), text, atol=1e-5, rtol=0)

@@ -83,7 +83,7 @@ def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
         ({"grid": {"stepms": 5}}, r"grid.stepms: there is no such key; allowed here: start_ms, stop_ms, step_ms"),
         (
             {"individual_training": {"adapter": {"rnk": 3}}},
-            r"individual_training.adapter.rnk: there is no such key; allowed here: rank, alpha, magnitude",
+            r"individual_training.adapter.rnk: there is no such key; allowed here: method, rank, alpha, magnitude",
         ),
         ({"seed": "one"}, r"seed: .*integer.*'one'"),
         ({"simulation": 5}, r"simulation: .*dictionary.*5"),

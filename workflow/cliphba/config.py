@@ -200,8 +200,17 @@ class Decoding(Section):
         return 0.5 if self.quantity == "decoding accuracy" else 0.0
 
 
+AdapterMethod = Literal["dora", "lora", "published_dora"]
+
+
 class Adapter(Section):
-    """DoRA on the attention output projections."""
+    """Low-rank updates of the attention output projections."""
+
+    method: AdapterMethod = Field(
+        "dora",
+        description="`dora` and `lora` start as the identity; `published_dora` updates row directions from random "
+        "factors.",
+    )
 
     rank: Count = Field(32, description="Rank of the update.")
     alpha: Count = Field(16, description="The update is scaled by alpha / rank.")

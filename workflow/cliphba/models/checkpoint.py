@@ -37,7 +37,7 @@ class TrainedAdapter:
     def text_only(self) -> TrainedAdapter:
         """Leave out the vision tower's adapters."""
         blocks = {**self.plan.blocks, "vision": ()}
-        state = {name: tensor for name, tensor in self.state.items() if ".visual." not in name}
+        state = {name: tensor for name, tensor in self.state.items() if "visual." not in name}
         return TrainedAdapter(replace(self.plan, blocks=blocks), state)
 
 

@@ -105,7 +105,7 @@ def fit_behavior(
         text=_last(backbone.text_blocks, settings.text_blocks),
     )
     adapted = adapters.add_adapters(backbone.copy().clip, plan, seed)
-    model = backbone.with_clip(adapted.base_model.model)
+    model = backbone.with_clip(adapted.clip)
     upper = UpperVision(model.clip.visual, backbone.vision_blocks - settings.vision_blocks)
     tokens = upper.lower_tokens(training.images, settings.batch_size)
     held_out_tokens = upper.lower_tokens(validation.images, settings.batch_size)
@@ -121,12 +121,10 @@ def fit_behavior(
         losses=lambda chosen: losses(tokens[chosen], training.target[chosen]),
         validation_losses=lambda: losses(held_out_tokens, validation.target),
         objective=torch.sum,
-        snapshot=lambda: adapters.adapter_state(adapted),
+        snapshot=adapted.state,
         generators=[shuffle],
     )
-    optimizer = torch.optim.AdamW(
-        adapters.trainable(adapted), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimizer = torch.optim.AdamW(adapted.trainable(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     file = kept and kept / "behavior.pt"
     state, log = fit(task, optimizer, epochs=settings.epochs, patience=settings.patience, kept=file)
     return BehaviorFit(TrainedAdapter(plan, state), log)

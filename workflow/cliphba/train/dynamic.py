@@ -106,7 +106,7 @@ def fit_dynamic(
     """
     plan = adapters.AdapterPlan.of(settings.adapter, vision=tuple(range(start.vision_blocks)))
     adapted = adapters.add_adapters(start.copy().clip, plan, seed)
-    model = DynamicModel(start.with_clip(adapted.base_model.model), text_features, head)
+    model = DynamicModel(start.with_clip(adapted.clip), text_features, head)
     noise = TrainingNoise(torch.Generator(start.device).manual_seed(seed), noise_scale)
     with torch.no_grad():
         before = model.losses(model.table(validation.images), validation.rdms)
@@ -115,7 +115,7 @@ def fit_dynamic(
     stage_2 = _adapter_task(model, adapted, training, validation, objective, noise, settings.batch_size, seed)
 
     reweighting = {"params": [head.reweighting], "lr": settings.reweighting_learning_rate}
-    vision = {"params": adapters.trainable(adapted), "lr": settings.adapter_learning_rate}
+    vision = {"params": adapted.trainable(), "lr": settings.adapter_learning_rate}
     first = torch.optim.AdamW([reweighting], weight_decay=settings.weight_decay)
     epochs, patience = settings.stage_1_epochs, settings.stage_1_patience
     logits, log_1 = fit(stage_1, first, epochs=epochs, patience=patience, kept=kept and kept / "stage_1.pt")
@@ -164,7 +164,7 @@ def _adapter_task(
         losses=lambda batch: model.losses(model.similarity(batch.images), batch.rdms, noise),
         validation_losses=lambda: model.losses(model.table(validation.images), validation.rdms),
         objective=objective.total,
-        snapshot=lambda: (model.head.reweighting.detach().clone(), adapters.adapter_state(adapted)),
+        snapshot=lambda: (model.head.reweighting.detach().clone(), adapted.state()),
         generators=[shuffle, noise.generator],
     )
 
