@@ -6,6 +6,7 @@
 
 from snakemake.exceptions import WorkflowError
 
+from cliphba import stages
 from cliphba.config import ConfigurationError, load_study
 
 # only where no study was named, so that nothing of the demo leaks into another study

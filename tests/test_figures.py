@@ -4,9 +4,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from cliphba.figures import alignment, behavior, decoding, identification, reweighting, style
+from cliphba.figures import alignment, behavior, decoding, identification, reweighting, style, training
 from cliphba.figures.save import save
 
 TIMES = np.array([-20.0, 0.0, 20.0, 40.0])
@@ -80,6 +82,36 @@ def accuracies():
             for half in ("training", "test") for time in TIMES]  # fmt: skip
     table = pd.DataFrame(rows, columns=["participant", "half", "time_ms", "value"])
     return table.assign(quantity="decoding accuracy", chance=0.5)
+
+
+def stage_losses(stage, validation, train):
+    """Rows of a stage: the start, then training and validation of each epoch; magnitude is twice the total."""
+    rows = [(epoch, "validation", total) for epoch, total in enumerate(validation)]
+    rows += [(epoch, "train", total) for epoch, total in enumerate(train, start=1)]
+    frame = pd.DataFrame(rows, columns=["epoch", "split", "total"])
+    return frame.assign(stage=stage, pattern=1.0, magnitude=2 * frame["total"], generalisation=frame["total"] ** 2)
+
+
+def log_of_two_stages(start=2.0):
+    validation = [start, 0.75 * start, 0.9 * start], [0.75 * start, 0.5 * start]
+    train = [1.2 * start, 1.1 * start], [0.8 * start]
+    return pd.concat([stage_losses(1, validation[0], train[0]), stage_losses(2, validation[1], train[1])])
+
+
+@pytest.fixture
+def logs():
+    behavior = stage_losses(1, [800.0, 400.0, 500.0], [700.0, 300.0]).assign(pattern=None, magnitude=None)
+    personal = {name: log_of_two_stages(start) for name, start in zip(PARTICIPANTS, (2.0, 3.0, 4.0), strict=True)}
+    return {"behavior": behavior, "group": log_of_two_stages(), **personal}
+
+
+def panel(figure: Figure, title: str):
+    return next(axes for axes in figure.axes if axes.get_title("left") == title)
+
+
+def drawn(axes, colour):
+    """Data of the lines of a colour; single points are markers."""
+    return [one.get_xydata() for one in axes.lines if one.get_color() == colour]
 
 
 def texts(figure: Figure) -> str:
@@ -170,6 +202,69 @@ def test_distances_are_shown_as_they_are(accuracies):
     axes = decoding.draw(distances).axes[0]
     np.testing.assert_allclose(line(axes, "black").get_ydata(), [0, 0, 0.05, 0.05])
     assert axes.get_ylabel() == "Pairwise crossnobis distance"
+
+
+def test_training_of_behavior_is_shown_as_it_is_with_the_kept_epoch(logs):
+    axes = panel(training.draw(logs), "Behavior model")
+    curve, kept = drawn(axes, style.COLOURS["behavior"])
+    np.testing.assert_array_equal(curve, [[0, 800], [1, 400], [2, 500]])
+    np.testing.assert_array_equal(kept, [[1, 400]])
+    np.testing.assert_array_equal(drawn(axes, style.FAINT)[0], [[1, 700], [2, 300]])
+
+
+def test_training_towards_meg_is_relative_to_the_start_and_stages_stand_apart(logs):
+    axes = panel(training.draw(logs), "Group MEG model")
+    first, kept_first, second, kept_second = drawn(axes, style.COLOURS["group"])
+    np.testing.assert_allclose(first[:, 1], [1, 0.75, 0.9])
+    np.testing.assert_allclose(second[:, 1], [0.75, 0.5])
+    np.testing.assert_allclose((kept_first, kept_second), (first[[1]], second[[1]]))
+    np.testing.assert_allclose(drawn(axes, style.FAINT)[0][:, 1], [1.2, 1.1])
+    assert first[-1, 0] < second[0, 0]
+    labelled = {tick: label.get_text() for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
+    assert (labelled[first[0, 0]], labelled[second[0, 0]], labelled[second[1, 0]]) == ("0", "0", "1")
+
+
+def test_parts_of_the_loss_are_those_of_validation(logs):
+    axes = panel(training.draw(logs), "Parts of its validation loss")
+    for part, expected in [
+        ("pattern", [1, 1, 1]),
+        ("magnitude", [1, 0.75, 0.9]),
+        ("generalisation", [1, 0.5625, 0.81]),
+    ]:
+        np.testing.assert_allclose(drawn(axes, training.PARTS[part])[0][:, 1], expected)
+
+
+def test_all_participants_share_axes_that_hold_their_losses(logs):
+    logs["sub-03"] = logs["sub-03"].assign(total=logs["sub-03"]["total"] * [1, 9, 1, 1, 1, 1, 1, 1])
+    figure = training.draw(logs)
+    panels = [panel(figure, name) for name in PARTICIPANTS]
+    assert len({(*axes.get_xlim(), *axes.get_ylim()) for axes in panels}) == 1
+    assert panels[0].get_ylim()[1] > 9 * 0.75
+
+
+def test_training_without_a_second_stage_shows_its_start(logs):
+    logs = {name: log[(log["stage"] == 1) | (log["epoch"] == 0)] for name, log in logs.items()}
+    *_, kept = drawn(panel(training.draw(logs), "Group MEG model"), style.COLOURS["group"])
+    np.testing.assert_allclose(kept[0, 1], 0.75)
+
+
+@pytest.mark.parametrize("participants", [3, 7, 15])
+def test_training_of_many_participants_stays_legible(logs, participants, monkeypatch):
+    names = [f"sub-{number:02d}" for number in range(1, participants + 1)]
+    logs = {"behavior": logs["behavior"], "group": logs["group"], **{name: log_of_two_stages() for name in names}}
+    figure = training.draw(logs, note=NOTE)
+    written = []
+    monkeypatch.setattr(Text, "draw", lambda text, _: written.append(text))
+    FigureCanvasAgg(figure).draw()
+    written = [text for text in written if text.get_text() and text.get_visible()]
+    left, low, right, high = np.array([text.get_window_extent().extents for text in written]).T
+    apart = (right[:, None] <= left) | (left[:, None] >= right) | (high[:, None] <= low) | (low[:, None] >= high)
+    np.fill_diagonal(apart, True)
+    assert apart.all(), [(written[one].get_text(), written[other].get_text()) for one, other in np.argwhere(~apart)]
+    assert min(left.min(), low.min()) >= 0
+    assert right.max() <= figure.bbox.width
+    assert high.max() <= figure.bbox.height
+    assert {*names, NOTE, "kept epoch", "training", "validation"} <= {text.get_text() for text in written}
 
 
 def test_without_a_note_nothing_is_said_of_simulation(accuracies):

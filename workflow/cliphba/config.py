@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -132,6 +133,35 @@ class Simulation(Section):
     )
 
 
+class Backbone(Section):
+    """The CLIP under everything, if the study does not pre-train its own."""
+
+    architecture: str | None = Field(
+        None,
+        description="A model of open_clip with a vision transformer, such as ViT-L-14-quickgelu; null: the simulated "
+        "study trains a small one of its own.",
+    )
+    weights: str | None = Field(
+        None,
+        description="Its weights: a tag of open_clip (openai, laion2b_s32b_b82k), which is downloaded, or a local "
+        "file (.pt, .bin, .safetensors); see docs/backbones.md.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Backbone:
+        if (self.architecture is None) != (self.weights is None):
+            missing = "architecture" if self.architecture is None else "weights"
+            raise ValueError(f"{missing} is missing: give both of architecture and weights, or neither")
+        return self
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The local file, if weights are not a tag: tags have neither dots nor slashes."""
+        if self.weights is None or not {".", "/"} & set(self.weights):
+            return None
+        return Path(self.weights)
+
+
 class Preprocessing(Section):
     """From raw recordings to epochs."""
 
@@ -250,7 +280,9 @@ class DynamicTraining(Section):
     weight_decay: NotNegative = Field(0.01, description="Weight decay of AdamW.")
     batch_size: Annotated[int, Field(ge=4)] = Field(50, description="Images in a batch of stage 2.")
     stage_1_epochs: Count = Field(
-        500, description="Epochs of stage 1 at most; each is one step over all pairs of training images at once."
+        500,
+        description="Epochs of stage 1 at most; with `protocol.batches: reshuffled` each is one step over all pairs "
+        "of training images at once.",
     )
     stage_1_patience: Count = Field(20, description="Epochs without improvement before stage 1 stops.")
     stage_2_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs of stage 2 at most.")
@@ -268,20 +300,88 @@ def individual_training_defaults() -> DynamicTraining:
     )
 
 
-class Protocol(Section):
-    """How the method is run. `corrected` avoids the faults of the published procedure."""
+BlockWeights = Literal["softmax", "min_max"]
+Batches = Literal["reshuffled", "frozen"]
 
-    name: Literal["corrected"] = Field("corrected", description="The named set of choices.")
+
+class Protocol(Section):
+    """How the method is run: `corrected`, or as it was published, faults included, to be compared.
+
+    The name chooses the defaults of the rest; each can also be set alone. docs/method.md has the faults by number.
+    """
+
+    name: Literal["corrected", "published"] = Field(
+        "corrected",
+        description="The set of choices that everything below and the adapters' method take their defaults from.",
+    )
     group_starts_from: Literal["clip", "behavior"] = Field(
-        "behavior", description="Vision tower the group model starts from; its text tower is always Behavior's."
+        "behavior",
+        description="Vision tower the group model starts from; its text tower is always Behavior's. Published: clip.",
     )
     individual_starts_from: Literal["clip", "behavior", "group"] = Field(
-        "group", description="Model that each personal model starts from."
+        "group",
+        description="Model that each personal model starts from. Published: clip, with Behavior's text tower.",
     )
-    noise_scale: NotNegative = Field(
-        1, description="Scale of the temporal noise added to embeddings, in training only."
+    images: Literal["backbone", "published"] = Field(
+        "backbone",
+        description="How images are made ready: as the backbone wants them, or squashed to a square and normalised "
+        "by the mean and deviation of THINGS (published).",
+    )
+    initial_reweighting: Literal["optimised", "last_block"] = Field(
+        "optimised", description="Weights of the blocks before training: pre-optimised, or all on the last block."
+    )
+    block_weights: BlockWeights = Field(
+        "softmax",
+        description="From trainable numbers to weights of blocks: softmax, or min-max scaling over blocks, which "
+        "gives the weakest block no gradient (published; fault 9).",
+    )
+    times: Literal["after_onset", "all"] = Field(
+        "after_onset",
+        description="Times the MEG models have: those after picture onset, or all, so that windows let signal in "
+        "before onset (published; fault 5).",
+    )
+    noise_scale: NotNegative = Field(1, description="Scale of the temporal noise added to embeddings in training.")
+    noise_at_evaluation: bool = Field(
+        False,
+        description="Whether noise and jitter are added after training, too, so that an embedding depends on the "
+        "other images beside it (published; fault 3).",
     )
     window_ms: NotNegative = Field(15, description="Reweighting and curves are averaged over this time either way.")
+    statistics_from: Literal["training", "everything"] = Field(
+        "training",
+        description="What the scaling of the behavioural target and the temporal curves are measured on: training "
+        "images and the participants a model is for, or all images and participants (published; fault 6).",
+    )
+    batches: Batches = Field(
+        "reshuffled",
+        description="Batches of MEG training: new ones every epoch, with all pairs at once in stage 1, or the same "
+        "throughout, in both stages, so that most pairs are never seen (published; fault 8).",
+    )
+    evaluated_on: Literal["held_out", "training"] = Field(
+        "held_out",
+        description="Alignment with MEG is reported for test images in the test half of the sessions, or for "
+        "training images in the training half (published; fault 7).",
+    )
+
+
+# What `protocol.name: published` sets wherever a study says nothing else.
+PUBLISHED: dict[str, Any] = {
+    "protocol": {
+        "group_starts_from": "clip",
+        "individual_starts_from": "clip",
+        "images": "published",
+        "block_weights": "min_max",
+        "times": "all",
+        "noise_scale": 1,
+        "noise_at_evaluation": True,
+        "statistics_from": "everything",
+        "batches": "frozen",
+        "evaluated_on": "training",
+    },
+    "behavior_training": {"adapter": {"method": "published_dora"}},
+    "group_training": {"adapter": {"method": "published_dora"}, "stage_1_patience": 5},
+    "individual_training": {"adapter": {"method": "published_dora"}, "stage_1_epochs": 10},
+}
 
 
 class Reweighting(Section):
@@ -297,11 +397,24 @@ class Evaluation(Section):
     resamples: Annotated[int, Field(ge=20)] = Field(1000, description="Bootstrap resamples behind every interval.")
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 class Compute(Section):
     """Where and with how many threads models are trained."""
 
     threads: Count = Field(1, description="Threads of a training job; results depend on it in the last digits.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU where there is one.")
+    precision: Precision = Field(
+        "float32",
+        description="Arithmetic of the towers in training; bfloat16 is several times faster on a GPU. Heads, losses "
+        "and finished models are in float32 either way.",
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="Compute the vision tower's activations again for the gradient rather than keep them: a third "
+        "slower, several times less memory.",
+    )
 
 
 class Study(Section):
@@ -314,6 +427,7 @@ class Study(Section):
     )
     grid: TimeGrid = Field(default_factory=TimeGrid, description="Sample times of RDMs and models.")
     simulation: Simulation = Field(description="How the study's data are simulated.")
+    backbone: Backbone = Field(default_factory=Backbone, description="The CLIP that all models start from.")
     preprocessing: Preprocessing = Field(default_factory=Preprocessing, description="From raw data to epochs.")
     decoding: Decoding = Field(default_factory=Decoding, description="From epochs to RDMs.")
     protocol: Protocol = Field(default_factory=Protocol, description="How the method is run.")
@@ -382,6 +496,19 @@ def _describe(error: Mapping[str, Any]) -> str:
     return f"{path}: {error['msg'].removeprefix('Value error, ')}{given}"
 
 
+def _with_protocol(settings: Any) -> Any:
+    """Let what a study leaves out be as its protocol has it."""
+    protocol = settings.get("protocol") if isinstance(settings, Mapping) else None
+    published = isinstance(protocol, Mapping) and protocol.get("name") == "published"
+    return _overlay(PUBLISHED, settings) if published else settings
+
+
+def as_published(study: Study) -> Study:
+    """Give the same study with everything that the protocol decides as it was published."""
+    published = _overlay(PUBLISHED, {"protocol": {"name": "published"}})
+    return Study.model_validate(_overlay(study.model_dump(), published))
+
+
 def load_study(settings: Mapping[str, Any]) -> Study:
     """Check a study's settings.
 
@@ -401,7 +528,7 @@ def load_study(settings: Mapping[str, Any]) -> Study:
         One line for each wrong key: its path and what is allowed there.
     """
     try:
-        return Study.model_validate(settings)
+        return Study.model_validate(_with_protocol(settings))
     except ValidationError as error:
         lines = [_describe(problem) for problem in error.errors()]
         raise ConfigurationError("the configuration cannot be used\n  " + "\n  ".join(lines)) from None

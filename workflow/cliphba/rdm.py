@@ -66,16 +66,19 @@ def to_triangle(square: Array) -> Array:
     return square[..., rows, columns]
 
 
-def standardise(values: Array) -> Array:
-    """Centre and scale to unit length along the last axis; a constant row becomes zero. NumPy and torch."""
+def standardise(values: Array, least: float = TINY) -> Array:
+    """Centre and scale to unit length along the last axis; a constant row becomes zero. NumPy and torch.
+
+    Rows whose sum of squares about the mean is far below `least` count as constant.
+    """
     centred = values - values.mean(-1)[..., None]
-    unit: Array = centred / ((centred * centred).sum(-1)[..., None] + TINY) ** 0.5
+    unit: Array = centred / ((centred * centred).sum(-1)[..., None] + least) ** 0.5
     return unit
 
 
-def pearson(first: Array, second: Array) -> Array:
-    """Pearson correlation along the last axis, leading axes broadcast. NumPy and torch."""
-    correlation: Array = (standardise(first) * standardise(second)).sum(-1)
+def pearson(first: Array, second: Array, least: float = TINY) -> Array:
+    """Pearson correlation along the last axis, leading axes broadcast; see `standardise`. NumPy and torch."""
+    correlation: Array = (standardise(first, least) * standardise(second, least)).sum(-1)
     return correlation
 
 

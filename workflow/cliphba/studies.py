@@ -1,6 +1,6 @@
 """The two simulated studies, and the files under ``config/`` that are generated from the typed configuration.
 
-``python -m cliphba.studies`` rewrites ``config/config.yaml`` (the demo), ``config/studies/tiny.yaml`` and
+``python -m cliphba.studies`` rewrites ``config/config.yaml`` (the demo), the files under ``config/studies`` and
 ``config/schema.json``; a test fails when they drift from what is written here.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ DEMO = config.Study(
         update={**STEPS, "adapter_learning_rate": 4e-3, "stage_2_epochs": 60, "stage_2_patience": 20}
     ),
 )
+
+DEMO_PUBLISHED = config.as_published(DEMO).model_copy(update={"name": "demo-published"})
 
 TINY = config.Study(
     name="tiny",
@@ -85,10 +87,12 @@ HEADER = """\
 # {title}
 # Generated from the typed configuration (workflow/cliphba/config.py and studies.py) by `make config`.
 # For a study of your own copy this file into config/studies/ and pass it by --configfile.
+# Settings that are commented out are as `protocol.name` has them.
 """
 
 
-def _lines(section: BaseModel, indent: int) -> Iterator[str]:
+def _lines(section: BaseModel, indent: int, decided: Mapping[str, Any], published: bool) -> Iterator[str]:
+    """Write a section; `decided` are those of its settings that the protocol decides, as published."""
     margin = "  " * indent
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
@@ -97,9 +101,11 @@ def _lines(section: BaseModel, indent: int) -> Iterator[str]:
         )
         if isinstance(value, BaseModel):
             yield f"{margin}{name}:"
-            yield from _lines(value, indent + 1)
+            yield from _lines(value, indent + 1, decided.get(name, {}), published)
         else:
-            yield f"{margin}{name}: {_scalar(value)}"
+            usual = decided.get(name) if published else field.default
+            mark = "# " if name in decided and value == usual else ""
+            yield f"{margin}{mark}{name}: {_scalar(value)}"
 
 
 def _scalar(value: Any) -> str:
@@ -109,13 +115,17 @@ def _scalar(value: Any) -> str:
 
 def to_yaml(study: config.Study, title: str) -> str:
     """Write a study as YAML with every key explained above it."""
-    return HEADER.format(title=title) + "\n" + "\n".join(_lines(study, 0)) + "\n"
+    lines = _lines(study, 0, config.PUBLISHED, study.protocol.name == "published")
+    return HEADER.format(title=title) + "\n" + "\n".join(lines) + "\n"
 
 
 def generated_files() -> dict[str, str]:
     """Path under ``config/`` to content of every generated file."""
     return {
         "config.yaml": to_yaml(DEMO, "The demo study: simulated, everything from raw MEG to figures in minutes."),
+        "studies/demo-published.yaml": to_yaml(
+            DEMO_PUBLISHED, "The demo study by the published protocol, faults included, to be compared."
+        ),
         "studies/tiny.yaml": to_yaml(TINY, "The tiny study: the same chain in seconds, for the tests."),
         "schema.json": json.dumps(config.Study.model_json_schema(), indent=2) + "\n",
     }

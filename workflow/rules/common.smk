@@ -10,9 +10,6 @@ BACKBONE = multiext(
 # told to stay on the CPU takes none, and its trainings run side by side.
 GPU = int(STUDY.compute.device != "cpu")
 
-# Raised by hand when the code of a stage changes its results: edits of the library alone rerun nothing.
-STAGES = {"pretrain": 1, "behavior": 1, "reweighting": 1, "group": 1, "individual": 1}
-
 
 def settings(section):
     """Give a section of the study as plain values, which Snakemake compares between runs."""

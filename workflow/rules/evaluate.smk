@@ -22,6 +22,7 @@ rule embed:
         gpu=GPU,
     params:
         compute=settings(STUDY.compute),
+        images=STUDY.protocol.images,
     script:
         "../scripts/embed.py"
 
@@ -48,7 +49,7 @@ rule evaluate:
         ENVIRONMENT
     threads: 2
     params:
-        participants=STUDY.participants,
+        evaluated_on=STUDY.protocol.evaluated_on,
         resamples=STUDY.evaluation.resamples,
         seed=STUDY.seed_of("evaluate"),
     script:

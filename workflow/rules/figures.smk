@@ -22,6 +22,10 @@ FIGURE_TABLES = {
         "summary": f"{RESULTS}/summary.parquet",
     },
     "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
+    # plain CLIP is not trained
+    "training": {
+        model: f"{RESULTS}/models/{model}_training.parquet" for model in MODELS[1:]
+    },
 }
 
 

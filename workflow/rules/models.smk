@@ -1,5 +1,7 @@
 # Fine-tuning: to behaviour, to the group's MEG, to each person's MEG.
 
+TRAINED = f"{RESULTS}/models"
+
 
 rule tune_behavior:
     input:
@@ -8,8 +10,8 @@ rule tune_behavior:
         dimensions=f"{SOURCE}/dimensions.parquet",
         embedding=f"{SOURCE}/behavior_embedding.parquet",
     output:
-        model=f"{RESULTS}/models/behavior.safetensors",
-        log=f"{RESULTS}/models/behavior_training.parquet",
+        model=f"{TRAINED}/behavior.safetensors",
+        log=f"{TRAINED}/behavior_training.parquet",
     log:
         f"{RESULTS}/logs/tune_behavior.log",
     benchmark:
@@ -22,12 +24,9 @@ rule tune_behavior:
     resources:
         gpu=GPU,
     params:
-        training=settings(STUDY.behavior_training),
+        stage=stages.behavior(STUDY),
         # the state after every epoch, from which a job that was killed goes on
         scratch=f"{RESULTS}/scratch/behavior",
-        compute=settings(STUDY.compute),
-        seed=STUDY.seed_of("tune_behavior"),
-        version=STAGES["behavior"],
     script:
         "../scripts/tune_behavior.py"
 
@@ -39,7 +38,7 @@ rule initialise_reweighting:
         stimuli=f"{SOURCE}/stimuli.parquet",
         rdms=rdms("train"),
     output:
-        f"{RESULTS}/models/initial_reweighting.parquet",
+        f"{TRAINED}/initial_reweighting.parquet",
     log:
         f"{RESULTS}/logs/initialise_reweighting.log",
     benchmark:
@@ -50,26 +49,49 @@ rule initialise_reweighting:
     resources:
         gpu=GPU,
     params:
-        reweighting=settings(STUDY.reweighting),
-        starts_from=STUDY.protocol.group_starts_from,
-        compute=settings(STUDY.compute),
-        seed=STUDY.seed_of("initialise_reweighting"),
-        version=STAGES["reweighting"],
+        stage=stages.initial_reweighting(STUDY),
     script:
         "../scripts/initialise_reweighting.py"
+
+
+rule fit_group_reweighting:
+    input:
+        backbone=BACKBONE,
+        start=rules.tune_behavior.output.model,
+        reweighting=rules.initialise_reweighting.output[0],
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        rdms=rdms("train"),
+    output:
+        models=[f"{TRAINED}/stage_1/group.safetensors"],
+        logs=[f"{TRAINED}/stage_1/group_training.parquet"],
+    log:
+        f"{RESULTS}/logs/fit_group_reweighting.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_group_reweighting.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.compute.threads
+    resources:
+        gpu=GPU,
+    params:
+        stage=stages.reweighting(STUDY, "group"),
+        members={"group": STUDY.participants},
+        scratch=f"{RESULTS}/scratch/group_reweighting",
+    script:
+        "../scripts/fit_reweightings.py"
 
 
 rule tune_group:
     input:
         backbone=BACKBONE,
-        start=rules.tune_behavior.output.model,
-        reweighting=rules.initialise_reweighting.output,
+        start=f"{TRAINED}/stage_1/group.safetensors",
+        log=f"{TRAINED}/stage_1/group_training.parquet",
         stimuli=f"{SOURCE}/stimuli.parquet",
         rdms=rdms("train"),
     output:
-        model=f"{RESULTS}/models/group.safetensors",
-        log=f"{RESULTS}/models/group_training.parquet",
-        reweighting=f"{RESULTS}/models/group_reweighting.parquet",
+        model=f"{TRAINED}/group.safetensors",
+        log=f"{TRAINED}/group_training.parquet",
+        reweighting=f"{TRAINED}/group_reweighting.parquet",
     log:
         f"{RESULTS}/logs/tune_group.log",
     benchmark:
@@ -80,19 +102,15 @@ rule tune_group:
     resources:
         gpu=GPU,
     params:
-        participants=STUDY.participants,
-        training=settings(STUDY.group_training),
+        stage=stages.adapters(STUDY, "group"),
         scratch=f"{RESULTS}/scratch/group",
-        protocol=settings(STUDY.protocol),
-        starts_from=STUDY.protocol.group_starts_from,
-        compute=settings(STUDY.compute),
-        seed=STUDY.seed_of("tune_group"),
-        version=STAGES["group"],
     script:
-        "../scripts/tune_dynamic.py"
+        "../scripts/tune_adapters.py"
 
 
-rule tune_individual:
+# Of all participants at once, for they share all but their RDMs; one file each, so that only those that change are
+# built upon again.
+use rule fit_group_reweighting as fit_individual_reweightings with:
     input:
         backbone=BACKBONE,
         start=(
@@ -100,31 +118,43 @@ rule tune_individual:
             if STUDY.protocol.individual_starts_from == "group"
             else rules.tune_behavior.output.model
         ),
-        reweighting=rules.initialise_reweighting.output,
+        reweighting=rules.initialise_reweighting.output[0],
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        rdms=rdms("train"),
+    output:
+        models=expand(
+            f"{TRAINED}/stage_1/{{participant}}.safetensors",
+            participant=STUDY.participants,
+        ),
+        logs=expand(
+            f"{TRAINED}/stage_1/{{participant}}_training.parquet",
+            participant=STUDY.participants,
+        ),
+    log:
+        f"{RESULTS}/logs/fit_individual_reweightings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_individual_reweightings.tsv"
+    params:
+        stage=stages.reweighting(STUDY, "individual"),
+        members={participant: [participant] for participant in STUDY.participants},
+        scratch=f"{RESULTS}/scratch/individual_reweightings",
+
+
+use rule tune_group as tune_individual with:
+    input:
+        backbone=BACKBONE,
+        start=f"{TRAINED}/stage_1/{{participant}}.safetensors",
+        log=f"{TRAINED}/stage_1/{{participant}}_training.parquet",
         stimuli=f"{SOURCE}/stimuli.parquet",
         rdms=[f"{RESULTS}/rdm/{{participant}}_train.parquet"],
     output:
-        model=f"{RESULTS}/models/{{participant}}.safetensors",
-        log=f"{RESULTS}/models/{{participant}}_training.parquet",
-        reweighting=f"{RESULTS}/models/{{participant}}_reweighting.parquet",
+        model=f"{TRAINED}/{{participant}}.safetensors",
+        log=f"{TRAINED}/{{participant}}_training.parquet",
+        reweighting=f"{TRAINED}/{{participant}}_reweighting.parquet",
     log:
         f"{RESULTS}/logs/tune_individual/{{participant}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tune_individual/{{participant}}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: STUDY.compute.threads
-    resources:
-        gpu=GPU,
     params:
-        participants=lambda wildcards: [wildcards.participant],
-        training=settings(STUDY.individual_training),
+        stage=stages.adapters(STUDY, "individual"),
         scratch=f"{RESULTS}/scratch/{{participant}}",
-        protocol=settings(STUDY.protocol),
-        starts_from=STUDY.protocol.individual_starts_from,
-        compute=settings(STUDY.compute),
-        # the same for all: what differs between personal models comes from their participants
-        seed=STUDY.seed_of("tune_individual"),
-        version=STAGES["individual"],
-    script:
-        "../scripts/tune_dynamic.py"

@@ -89,9 +89,9 @@ rule pretrain_backbone:
         gpu=GPU,
     params:
         backbone=settings(STUDY.simulation.backbone),
-        compute=settings(STUDY.compute),
+        threads=STUDY.compute.threads,
         seed=STUDY.seed_of("pretrain_backbone"),
-        version=STAGES["pretrain"],
+        version=stages.VERSIONS["pretrain"],
     script:
         "../scripts/pretrain_backbone.py"
 

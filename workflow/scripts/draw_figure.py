@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cliphba import progress, tables
-from cliphba.figures import alignment, behavior, decoding, identification, reweighting
+from cliphba.figures import alignment, behavior, decoding, identification, reweighting, training
 from cliphba.figures.save import save
 
 progress.log_to(snakemake.log[0])
@@ -32,6 +32,9 @@ DRAW = {
         table("identification", "identification"), table("summary", "summary"), note=note
     ),
     "decoding": lambda: decoding.draw(table("decoding", "decoding"), note=note),
+    "training": lambda: training.draw(
+        {model: table(model, "training") for model, _ in snakemake.input.items()}, note=note
+    ),
 }
 figure = DRAW[snakemake.wildcards.figure]()
 save(figure, snakemake.output.svg)

@@ -6,6 +6,7 @@ import torch
 
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
+from cliphba.clip.images import prepare_images
 from cliphba.models.checkpoint import build_model, read_checkpoint
 from cliphba.models.perception import PerceptionModel
 
@@ -13,7 +14,9 @@ progress.log_to(snakemake.log[0])
 params = snakemake.params
 torch.set_num_threads(params.compute["threads"])
 
-backbone = load_backbone(Path(snakemake.input.backbone[0]).parent, params.compute["device"])
+backbone = prepare_images(
+    load_backbone(Path(snakemake.input.backbone[0]).parent, params.compute["device"]), params.images
+)
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 recorded = stimuli[stimuli["image_set"] == "recorded"]
 images = backbone.read_images(list(recorded["path"]))

@@ -7,33 +7,33 @@ import torch
 
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
+from cliphba.config import Compute
 from cliphba.models.checkpoint import read_checkpoint
-from cliphba.train.reweighting import optimise_reweighting
-from cliphba.train.target import mean_after_onset, reweighting_table
+from cliphba.train.reweighting import last_block, optimise_reweighting
+from cliphba.train.target import choose_times, mean_rdms, reweighting_table
 
 progress.log_to(snakemake.log[0])
-params = snakemake.params
-torch.set_num_threads(params.compute["threads"])
+inputs, stage = snakemake.input, snakemake.params.stage
+compute = Compute.model_validate(stage["compute"])
+torch.set_num_threads(compute.threads)
 
-backbone = load_backbone(Path(snakemake.input.backbone[0]).parent, params.compute["device"])
-start = read_checkpoint(Path(snakemake.input.start)).starting_from(params.starts_from).onto(backbone)
-stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
+start = read_checkpoint(Path(inputs.start)).starting_from(stage["starts_from"]).onto(backbone)
+stimuli = tables.read(inputs.stimuli, "stimuli")
 training = stimuli[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "train")]
-measured = [tables.read_rdms(path).of(list(training["stimulus"])) for path in snakemake.input.rdms]
-target = mean_after_onset(measured)
+measured = [tables.read_rdms(path).of(list(training["stimulus"])) for path in inputs.rdms]
+target = choose_times(mean_rdms(measured), stage["protocol"]["times"])
 
 with torch.no_grad():
     tokens = start.class_tokens(start.read_images(list(training["path"])))
-found = optimise_reweighting(
-    tokens,
-    torch.from_numpy(target.values).to(tokens),
-    outer_folds=params.reweighting["outer_folds"],
-    inner_folds=params.reweighting["inner_folds"],
-    seed=params.seed,
-)
+rdms = torch.from_numpy(target.values).to(tokens)
+if stage["protocol"]["initial_reweighting"] == "last_block":
+    found = last_block(tokens, rdms)
+else:
+    found = optimise_reweighting(tokens, rdms, **stage["reweighting"], seed=stage["seed"])
 made_by = tables.provenance(
-    settings={name: params[name] for name in ("reweighting", "starts_from", "compute", "seed", "version")},
-    inputs={Path(path).stem: Path(path) for path in [snakemake.input.start, *snakemake.input.rdms]},
+    settings=stage,
+    inputs={Path(path).stem: Path(path) for path in [inputs.start, inputs.stimuli, *inputs.rdms]},
 )
 tables.write(
     reweighting_table("initial", target.times_ms, found.weights.cpu().numpy()),

@@ -11,7 +11,7 @@ from cliphba.config import SimulatedBackbone
 
 progress.log_to(snakemake.log[0])
 settings = SimulatedBackbone.model_validate(snakemake.params.backbone)
-threads = snakemake.params.compute["threads"]
+threads = snakemake.params.threads
 torch.set_num_threads(threads)
 
 pictures = tables.read(snakemake.input.pictures, "captioned_pictures")

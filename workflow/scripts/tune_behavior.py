@@ -9,7 +9,8 @@ import torch
 from cliphba import progress, tables
 from cliphba.behavior import Scaling
 from cliphba.clip.backbone import load_backbone
-from cliphba.config import BehaviorTraining
+from cliphba.clip.images import prepare_images
+from cliphba.config import BehaviorTraining, Compute
 from cliphba.models.checkpoint import Checkpoint, save_checkpoint
 from cliphba.scratch import folder_for
 from cliphba.train.behavior import LabelledImages, fit_behavior
@@ -17,10 +18,12 @@ from cliphba.train.loop import best_loss, tabulate
 
 progress.log_to(snakemake.log[0])
 params = snakemake.params
-torch.set_num_threads(params.compute["threads"])
+stage = params.stage
+compute = Compute.model_validate(stage["compute"])
+torch.set_num_threads(compute.threads)
 
 folder = Path(snakemake.input.backbone[0]).parent
-backbone = load_backbone(folder, params.compute["device"])
+backbone = prepare_images(load_backbone(folder, compute.device), stage["images"])
 stimuli = tables.read(snakemake.input.stimuli, "stimuli").set_index("stimulus")
 dimensions = tables.read(snakemake.input.dimensions, "dimensions")
 embedding = tables.read(snakemake.input.embedding, "behavior_embedding").pivot(
@@ -28,8 +31,9 @@ embedding = tables.read(snakemake.input.embedding, "behavior_embedding").pivot(
 )[list(dimensions["dimension"])]
 
 splits = {split: stimuli.index[stimuli["split"] == split] for split in ("train", "validation")}
-# from training images alone: what is held out must not shape the target
-scaling = Scaling.fit(embedding.loc[splits["train"]].to_numpy())
+# what is held out must not shape the target, but in the published protocol
+seen = splits["train"] if stage["statistics_from"] == "training" else embedding.index
+scaling = Scaling.fit(embedding.loc[seen].to_numpy())
 
 
 def labelled(names: pd.Index) -> LabelledImages:
@@ -38,9 +42,8 @@ def labelled(names: pd.Index) -> LabelledImages:
     return LabelledImages(backbone.read_images(list(stimuli.loc[names, "path"])), target.to(backbone.device))
 
 
-settings = {name: params[name] for name in ("training", "compute", "seed", "version")}
 made_by = tables.provenance(
-    settings=settings,
+    settings=stage,
     inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},
 )
 scratch = Path(params.scratch)
@@ -49,8 +52,8 @@ fit = fit_behavior(
     prompts=list(dimensions["prompt"]),
     training=labelled(splits["train"]),
     validation=labelled(splits["validation"]),
-    settings=BehaviorTraining.model_validate(params.training),
-    seed=params.seed,
+    settings=BehaviorTraining.model_validate(stage["training"]),
+    seed=stage["seed"],
     kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
 )
 checkpoint = Checkpoint(
@@ -60,6 +63,7 @@ checkpoint = Checkpoint(
     adapters=[fit.adapter],
     backbone=str(folder),
     backbone_sha256=backbone.weights_sha256,
+    images=stage["images"],
     metadata={"scaling": vars(scaling), "best_validation_loss": best_loss(fit.log), **made_by},
 )
 save_checkpoint(checkpoint, Path(snakemake.output.model))

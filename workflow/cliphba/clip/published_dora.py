@@ -6,7 +6,7 @@ With rows w_o of a weight, their lengths m_o = |w_o| and directions V_o = w_o / 
 
 (CLIP-HBA, arXiv 2502.04658, Methods). DoRA (arXiv 2402.09353) adds the update to the weight itself instead and takes
 the norm as constant in the gradient. Here both factors start at random, so that the model differs from its base
-before the first step: |dV_o| is about alpha / (3 rank). That is a fault (docs/method.md, fault 2), kept to be compared.
+before the first step: |dV_o| is about alpha / (3 rank). That is a fault (docs/method.md), kept to be compared.
 """
 
 from __future__ import annotations

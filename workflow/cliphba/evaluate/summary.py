@@ -41,7 +41,7 @@ class Evaluation:
     halves: Alignments
 
 
-def assemble(evaluation: Evaluation, *, seed: int, unit: str = "sessions") -> pd.DataFrame:
+def assemble(evaluation: Evaluation, *, seed: int, unit: str = "sessions", held_out: bool = True) -> pd.DataFrame:
     """Assemble the summary.
 
     Parameters
@@ -52,6 +52,8 @@ def assemble(evaluation: Evaluation, *, seed: int, unit: str = "sessions") -> pd
         Of the permutations of participants.
     unit
         What the two halves of the measurements are made of: "sessions", "runs" or "trials".
+    held_out
+        Whether models were set against measurements that no training saw.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def assemble(evaluation: Evaluation, *, seed: int, unit: str = "sessions") -> pd
         Table of kind ``summary``. ``varies`` says over what the interval (and p) generalises, ``independent`` what is
         independent of everything the model was fitted to.
     """
-    both = f"images, {unit}"
+    both = f"images, {unit}" if held_out else "nothing"
     rows = [*_behavior(evaluation.behavior), *_alignment(evaluation, both), *_own(evaluation.models, both)]
     rows += _identification("personal", evaluation.models, seed=seed, independent=both)
     rows += _identification("model-free", evaluation.halves, seed=seed, independent=unit)

@@ -20,11 +20,14 @@ from torch import Tensor
 
 from cliphba.clip.adapters import AdapterPlan, merge_adapters
 from cliphba.clip.backbone import Backbone, load_backbone
+from cliphba.clip.images import ImagePreparation, prepare_images
+from cliphba.config import BlockWeights
 from cliphba.models.heads import DynamicHead, TemporalCurves
 from cliphba.models.perception import PerceptionModel
 from cliphba.tables import write_atomically
 
 METADATA_KEY = "cliphba"
+HEAD_SETTINGS = ("window_ms", "block_weights", "evaluation_noise")
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,29 @@ class TrainedAdapter:
 
 @dataclass(frozen=True)
 class DynamicState:
-    """What the dynamic head needs: curves, logits of the reweighting (times, blocks), window."""
+    """What the dynamic head needs.
+
+    Attributes
+    ----------
+    curves
+        Measured on training data.
+    reweighting
+        (times, blocks).
+    window_ms, block_weights
+        See `DynamicHead`.
+    evaluation_noise
+        Scale and seed of noise that is added to every embedding (published protocol only).
+    """
 
     curves: TemporalCurves
     reweighting: Tensor
     window_ms: float
+    block_weights: BlockWeights = "softmax"
+    evaluation_noise: tuple[float, int] | None = None
 
     def head(self) -> DynamicHead:
         """Rebuild the head."""
-        return DynamicHead(self.curves, self.reweighting, self.window_ms)
+        return DynamicHead(self.curves, self.reweighting, self.window_ms, self.block_weights)
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,8 @@ class Checkpoint:
         In training order; the later ones were trained on the model that the earlier ones make.
     dynamic
         Of a dynamic model.
+    images
+        How images are made ready for the model.
     backbone
         Folder of the backbone when the model was trained.
     backbone_sha256
@@ -83,6 +102,7 @@ class Checkpoint:
     backbone: str
     backbone_sha256: str
     dynamic: DynamicState | None = None
+    images: ImagePreparation = "backbone"
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def starting_from(self, start: Literal["clip", "behavior", "group"]) -> Checkpoint:
@@ -107,7 +127,7 @@ class Checkpoint:
         device, clip = backbone.device, backbone.copy().clip
         for adapter in self.adapters:
             clip = merge_adapters(clip, adapter.plan, adapter.state)
-        return backbone.with_clip(clip.to(device))
+        return prepare_images(backbone.with_clip(clip.to(device)), self.images)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -124,12 +144,13 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "adapters": [adapter.plan.to_json() for adapter in checkpoint.adapters],
         "backbone": checkpoint.backbone,
         "backbone_sha256": checkpoint.backbone_sha256,
+        "images": checkpoint.images,
         "metadata": dict(checkpoint.metadata),
     }
     if checkpoint.dynamic is not None:
         tensors |= {f"curves.{name}": tensor for name, tensor in vars(checkpoint.dynamic.curves).items()}
         tensors["reweighting"] = checkpoint.dynamic.reweighting
-        described["window_ms"] = checkpoint.dynamic.window_ms
+        described |= {name: getattr(checkpoint.dynamic, name) for name in HEAD_SETTINGS}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, save(tensors, metadata={METADATA_KEY: json.dumps(described, sort_keys=True)}))
 
@@ -146,8 +167,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as stream:
             described = json.loads((stream.metadata() or {})[METADATA_KEY])
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        return _describe_checkpoint(described, tensors)
     except (FileNotFoundError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{path} is no checkpoint of this package: make it with the workflow") from error
+        raise ValueError(
+            f"{path} is no checkpoint of this package, or of an earlier version: make it with the workflow"
+        ) from error
+
+
+def _describe_checkpoint(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Checkpoint:
     return Checkpoint(
         kind=described["kind"],
         dimensions=described["dimensions"],
@@ -156,6 +183,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         backbone=described["backbone"],
         backbone_sha256=described["backbone_sha256"],
         dynamic=_read_dynamic(described, tensors) if described["kind"] == "dynamic" else None,
+        images=described["images"],
         metadata=described["metadata"],
     )
 
@@ -173,17 +201,25 @@ def _read_adapters(plans: Sequence[Mapping[str, Any]], tensors: Mapping[str, Ten
 
 def _read_dynamic(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> DynamicState:
     curves = TemporalCurves(**_starting_with("curves.", tensors))
-    return DynamicState(curves, tensors["reweighting"], described["window_ms"])
+    noise = described["evaluation_noise"]
+    return DynamicState(
+        curves,
+        tensors["reweighting"],
+        described["window_ms"],
+        described["block_weights"],
+        tuple(noise) if noise else None,
+    )
 
 
 def load_model(path: str | Path, *, backbone: str | Path | None = None, device: str = "auto") -> PerceptionModel:
     """Rebuild a model from its checkpoint; see `cliphba.load`."""
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    return build_model(checkpoint, load_backbone(_find_backbone(path, checkpoint, backbone), device))
+    return build_model(checkpoint, load_backbone(find_backbone(path, checkpoint, backbone), device))
 
 
-def _find_backbone(path: Path, checkpoint: Checkpoint, given: str | Path | None) -> Path:
+def find_backbone(path: Path, checkpoint: Checkpoint, given: str | Path | None) -> Path:
+    """Choose a checkpoint's backbone: the one given, the one beside it, or the one it was trained on."""
     if given is not None:
         return Path(given)
     recorded = Path(checkpoint.backbone)
@@ -203,5 +239,6 @@ def build_model(checkpoint: Checkpoint, backbone: Backbone) -> PerceptionModel:
         dimensions=tuple(checkpoint.dimensions),
         text_features=text_features,
         head=head,
+        evaluation_noise=checkpoint.dynamic.evaluation_noise if checkpoint.dynamic else None,
         metadata=checkpoint.metadata,
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cliphba.config import BlockWeights
+
 # The smallest amplitude of a response after picture onset. RDMs do not depend on amplitudes (Pearson is
 # scale-free), but at amplitude zero, which min-max scaling gives to the weakest sample, there would be none.
 LEAST_AMPLITUDE = 1e-3
+# Least initial weight of a block, so that the logarithm of a weight of zero is a number that training can leave.
+LEAST_WEIGHT = 1e-3
 
 
 def behavior_embedding(image_features: Tensor, text_features: Tensor, scale: Tensor) -> Tensor:
@@ -43,12 +48,12 @@ def block_similarity(block_features: Tensor, text_features: Tensor, scale: Tenso
 
 @dataclass(frozen=True)
 class TemporalCurves:
-    """How strong and how lasting the measured geometry is at each time after picture onset.
+    """How strong and how lasting the measured geometry is at each time; of several participants, (..., times).
 
     Attributes
     ----------
     times_ms
-        (times,), all above zero.
+        (times,); all above zero but in the published protocol.
     richness
         Mean dissimilarity, min-max scaled over time ("alpha").
     generalisation
@@ -64,8 +69,8 @@ class TemporalCurves:
 
 
 @dataclass(frozen=True)
-class TrainingNoise:
-    """Temporal noise that is added to embeddings during training, and only then."""
+class TemporalNoise:
+    """Noise that is added to embeddings: in training; in the published protocol whenever anything is embedded."""
 
     generator: torch.Generator
     scale: float
@@ -77,31 +82,39 @@ class DynamicHead(nn.Module):
     Parameters
     ----------
     curves
-        Measured on training data.
+        Measured on training data, of one participant (or group), or of several at once. Only the published protocol
+        has samples up to onset among its times; without them no sample before onset receives signal.
     reweighting
-        (times, blocks) initial logits of the block weights.
+        (..., times, blocks) initial values of what the weights of the blocks are made from.
     window_ms
-        Curves and logits are averaged over this time either way, among times after onset only, so that no
-        sample before onset receives signal.
+        Curves and reweighting are averaged over this time either way, among the times of the curves.
+    block_weights
+        How weights are made from the reweighting.
 
     Attributes
     ----------
     reweighting
-        The trainable logits (times, blocks). Weights are their softmax over blocks: every block always has a
-        gradient.
+        Trainable (..., times, blocks). Under softmax every block always has a gradient.
     """
 
-    def __init__(self, curves: TemporalCurves, reweighting: Tensor, window_ms: float) -> None:
+    def __init__(
+        self, curves: TemporalCurves, reweighting: Tensor, window_ms: float, block_weights: BlockWeights = "softmax"
+    ) -> None:
         super().__init__()
         self.curves = curves
         self.window_ms = window_ms
+        self.block_weights = block_weights
         self.reweighting = nn.Parameter(reweighting.clone())
         distance = (curves.times_ms[:, None] - curves.times_ms[None, :]).abs()
         window = (distance <= window_ms).to(reweighting.dtype)
         window = window / window.sum(dim=1, keepdim=True)
+        least = LEAST_AMPLITUDE if (curves.times_ms > 0).all() else 0
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("amplitude", (window @ curves.richness).clamp(min=LEAST_AMPLITUDE), persistent=False)
-        self.register_buffer("gain", (window @ curves.generalisation).clamp(min=LEAST_AMPLITUDE), persistent=False)
+        amplitude, gain = (
+            (window @ curve[..., None])[..., 0].clamp(min=least) for curve in (curves.richness, curves.generalisation)
+        )
+        self.register_buffer("amplitude", amplitude, persistent=False)
+        self.register_buffer("gain", gain, persistent=False)
         self.register_buffer("noise", curves.noise, persistent=False)
 
     window: Tensor
@@ -110,10 +123,16 @@ class DynamicHead(nn.Module):
     noise: Tensor
 
     def weights(self) -> Tensor:
-        """Weight of every block at every time: (times, blocks), each row sums to one."""
-        return torch.softmax(self.window @ self.reweighting, dim=-1)
+        """Weight of every block at every time: (..., times, blocks), each row sums to one."""
+        mean = self.window @ self.reweighting
+        if self.block_weights == "softmax":
+            return torch.softmax(mean, dim=-1)
+        above = mean - mean.amin(dim=-1, keepdim=True)
+        scaled = above / above.amax(dim=-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
+        weights: Tensor = scaled / scaled.sum(dim=-1, keepdim=True).clamp(min=1)
+        return weights
 
-    def forward(self, similarity: Tensor, noise: TrainingNoise | None = None) -> Tensor:
+    def forward(self, similarity: Tensor, noise: TemporalNoise | None = None) -> Tensor:
         """Embed images over time.
 
         Parameters
@@ -121,24 +140,44 @@ class DynamicHead(nn.Module):
         similarity
             Table S (blocks, images, dimensions).
         noise
-            Given in training only; without it the embedding of an image depends on nothing but the image.
+            Without it the embedding of an image depends on nothing but the image.
 
         Returns
         -------
         Tensor
-            (times, images, dimensions), not negative.
+            (..., times, images, dimensions), not negative.
         """
         logits = torch.tensordot(self.weights(), similarity, dims=1)
-        response = torch.relu(self.amplitude[:, None, None] * logits)
+        response = torch.relu(self.amplitude[..., None, None] * logits)
         if noise is not None:
-            drawn = torch.randn(response.shape, generator=noise.generator, device=response.device)
-            response = response + noise.scale * self.noise[:, None, None] * response.std(1, keepdim=True) * drawn
-        embedding = torch.relu(self.gain[:, None, None] * response)
+            # the same for all participants: models differ by their data alone
+            drawn = torch.randn(response.shape[-3:], generator=noise.generator, device=response.device)
+            spread = noise.scale * self.noise[..., None, None] * response.std(-2, keepdim=True)
+            response = response + spread * drawn
+        embedding = torch.relu(self.gain[..., None, None] * response)
         if noise is not None:
             embedding = embedding + _jitter(embedding, noise.generator)
         return embedding
 
 
+def stack_heads(heads: Sequence[DynamicHead]) -> DynamicHead:
+    """Make one head of those of several participants, all at the same times."""
+    curves = [head.curves for head in heads]
+    richness, generalisation, noise = (
+        torch.stack([getattr(one, name) for one in curves]) for name in ("richness", "generalisation", "noise")
+    )
+    stacked = TemporalCurves(curves[0].times_ms, richness, generalisation, noise)
+    reweighting = torch.stack([head.reweighting.detach() for head in heads])
+    return DynamicHead(stacked, reweighting, heads[0].window_ms, heads[0].block_weights).to(reweighting.device)
+
+
+def starting_values(weights: Tensor, block_weights: BlockWeights) -> Tensor:
+    """Give a reweighting (times, blocks) from which `DynamicHead.weights` makes these weights, nearly or exactly."""
+    if block_weights == "min_max":
+        return weights.clone()
+    return weights.clamp(min=LEAST_WEIGHT).log()
+
+
 def _jitter(embedding: Tensor, generator: torch.Generator) -> Tensor:
     """Uniform values between 1e-6 and 1.1e-5: no embedding is constant while gradients flow."""
-    return 1e-6 + 1e-5 * torch.rand(embedding.shape, generator=generator, device=embedding.device)
+    return 1e-6 + 1e-5 * torch.rand(embedding.shape[-3:], generator=generator, device=embedding.device)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cliphba.clip.backbone import Backbone
-from cliphba.models.heads import DynamicHead, behavior_embedding, block_similarity
+from cliphba.models.heads import DynamicHead, TemporalNoise, behavior_embedding, block_similarity
 from cliphba.progress import track
 from cliphba.tables import Embedding, RDMs
 
@@ -35,6 +35,8 @@ class PerceptionModel:
         (dimensions, shared dimensions) features of the prompts; None for plain CLIP.
     head
         Of a dynamic model.
+    evaluation_noise
+        Scale and seed of noise on every embedding of a dynamic model of the published protocol.
     metadata
         What is known of the model: participants, grid, scores, provenance.
     """
@@ -43,6 +45,7 @@ class PerceptionModel:
     dimensions: tuple[str, ...] = ()
     text_features: Tensor | None = None
     head: DynamicHead | None = None
+    evaluation_noise: tuple[float, int] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,7 +70,7 @@ class PerceptionModel:
         -------
         Embedding
             (times, images, dimensions); for plain CLIP the image feature. An image's embedding does not depend
-            on what other images are embedded with it.
+            on what other images are embedded with it, but for the noise of the published protocol.
 
         Raises
         ------
@@ -92,12 +95,18 @@ class PerceptionModel:
 
     @torch.no_grad()
     def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:
-        tracked = track(parts, "embedding", unit="batch", total=batches)
-        values = torch.cat([self._embed_batch(part) for part in tracked], dim=1)
+        tracked, noise = track(parts, "embedding", unit="batch", total=batches), self._noise()
+        values = torch.cat([self._embed_batch(part, noise) for part in tracked], dim=1)
         metadata = {"dimensions": list(self.dimensions)}
         return Embedding(self.times_ms, values.float().cpu().numpy(), tuple(stimuli), metadata)
 
-    def _embed_batch(self, images: Tensor) -> Tensor:
+    def _noise(self) -> TemporalNoise | None:
+        if self.evaluation_noise is None:
+            return None
+        scale, seed = self.evaluation_noise
+        return TemporalNoise(torch.Generator(self.backbone.device).manual_seed(seed), scale)
+
+    def _embed_batch(self, images: Tensor, noise: TemporalNoise | None) -> Tensor:
         """Embed decoded images: (times, images, dimensions)."""
         if self.text_features is None:
             return self.backbone.image_features(images)[None]
@@ -105,7 +114,8 @@ class PerceptionModel:
             features = self.backbone.image_features(images)
             return behavior_embedding(features, self.text_features, self.backbone.scale)[None]
         blocks = self.backbone.block_features(images)
-        embedding: Tensor = self.head(block_similarity(blocks, self.text_features, self.backbone.scale))
+        similarity = block_similarity(blocks, self.text_features, self.backbone.scale)
+        embedding: Tensor = self.head(similarity, noise)
         return embedding
 
 

@@ -1,11 +1,15 @@
-"""Fine-tuning to MEG: the group model and the personal ones, one loop in two stages."""
+"""Fine-tuning to MEG: the group model and the personal ones, in two stages.
+
+Stage 1 trains the reweighting of the blocks; the vision tower is not run, for all that is needed of it stands in one
+table. Stage 2 trains the reweighting and adapters in every vision block. Both keep the epoch with the lowest
+validation loss, the start included (CLIP-HBA, arXiv 2502.04658, Methods, with its faults mended).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +19,11 @@ from torch import Tensor
 from cliphba import rdm
 from cliphba.clip import adapters
 from cliphba.clip.backbone import Backbone
-from cliphba.config import DynamicTraining
+from cliphba.clip.economy import arithmetic, forget_activations
+from cliphba.config import Compute, DynamicTraining, Protocol
 from cliphba.models.checkpoint import DynamicState, TrainedAdapter
-from cliphba.models.heads import DynamicHead, TrainingNoise, block_similarity
-from cliphba.train.loop import EpochLosses, Task, fit
+from cliphba.models.heads import DynamicHead, TemporalNoise, block_similarity, stack_heads
+from cliphba.train.loop import EpochLosses, Task, fit, fit_members
 from cliphba.train.losses import Objective, loss_parts
 
 # Images that pass the frozen tower at once when the table of block similarities is made.
@@ -27,7 +32,7 @@ TABLE_BATCH = 128
 
 @dataclass(frozen=True)
 class MeasuredImages:
-    """Decoded images (images, 3, height, width) and their measured RDMs (times after onset, pairs)."""
+    """Decoded images (images, 3, height, width) and their measured RDMs (..., times, pairs)."""
 
     images: Tensor
     rdms: Tensor
@@ -38,12 +43,67 @@ class MeasuredImages:
 
 
 @dataclass(frozen=True)
-class DynamicFit:
-    """What training gave: the head's state, the adapters of stage 2, and the losses of each stage's epochs."""
+class Setup:
+    """What both stages of a training share.
 
-    dynamic: DynamicState
-    adapter: TrainedAdapter
-    logs: tuple[list[EpochLosses], list[EpochLosses]]
+    Attributes
+    ----------
+    start
+        The backbone with all earlier adapters folded in; a copy is trained.
+    text_features
+        (dimensions, shared dimensions), frozen.
+    training, validation
+        Images with RDMs from the training half of the data.
+    settings
+        Adapters, losses and optimisation.
+    protocol, compute
+        How the method is run; precision and memory.
+    seed
+        Of adapters, batches and noise.
+    kept
+        Folder for the state after every epoch; a training that was killed goes on from there.
+    """
+
+    start: Backbone
+    text_features: Tensor
+    training: MeasuredImages
+    validation: MeasuredImages
+    settings: DynamicTraining
+    protocol: Protocol
+    seed: int
+    compute: Compute = Compute()  # noqa: RUF009  (it cannot change)
+    kept: Path | None = None
+
+    def of_members(self, rdms: Sequence[Tensor]) -> Setup:
+        """Give the same with other RDMs of training and validation images, each (members, times, pairs)."""
+        training, validation = rdms
+        return replace(
+            self,
+            training=replace(self.training, rdms=training),
+            validation=replace(self.validation, rdms=validation),
+        )
+
+    def noise(self) -> TemporalNoise:
+        """Noise that starts from the seed."""
+        return TemporalNoise(torch.Generator(self.start.device).manual_seed(self.seed), self.protocol.noise_scale)
+
+    def evaluation_noise(self, noise: TemporalNoise) -> TemporalNoise | None:
+        """Noise outside of training, if the protocol wants it."""
+        return noise if self.protocol.noise_at_evaluation else None
+
+    def model(self, backbone: Backbone, head: DynamicHead) -> DynamicModel:
+        """Put a model together."""
+        return DynamicModel(backbone, self.text_features, head, self.compute)
+
+    def batches(self, shuffle: np.random.Generator) -> list[NDArray[np.intp]]:
+        """Cut the shuffled training images into batches of nearly equal size, none left out."""
+        images = len(self.training.images)
+        return np.array_split(shuffle.permutation(images), max(1, round(images / self.settings.batch_size)))
+
+    def state(self, head: DynamicHead, reweighting: Tensor) -> DynamicState:
+        """Describe a trained head."""
+        noise = (self.protocol.noise_scale, self.seed) if self.protocol.noise_at_evaluation else None
+        return DynamicState(head.curves, reweighting, head.window_ms, head.block_weights, noise)
 
 
 @dataclass(frozen=True)
@@ -53,124 +113,135 @@ class DynamicModel:
     backbone: Backbone
     text_features: Tensor
     head: DynamicHead
+    compute: Compute = Compute()  # noqa: RUF009  (it cannot change)
 
     def similarity(self, images: Tensor) -> Tensor:
         """Table S of the images: (blocks, images, dimensions)."""
-        return block_similarity(self.backbone.block_features(images), self.text_features, self.backbone.scale)
+        with arithmetic(self.backbone.device, self.compute.precision):
+            features = self.backbone.block_features(images)
+        return block_similarity(features.float(), self.text_features, self.backbone.scale)
 
     @torch.no_grad()
     def table(self, images: Tensor) -> Tensor:
         """Table S without gradients, in batches."""
         return torch.cat([self.similarity(part) for part in images.split(TABLE_BATCH)], dim=1)
 
-    def losses(self, similarity: Tensor, target: Tensor, noise: TrainingNoise | None = None) -> Tensor:
-        """Losses (3,) of the RDMs predicted from a table S."""
+    def losses(self, similarity: Tensor, target: Tensor, noise: TemporalNoise | None = None) -> Tensor:
+        """Losses (..., 3) of the RDMs predicted from a table S, against (..., times, pairs)."""
         return loss_parts(rdm.correlation_distance(self.head(similarity, noise)), target)
 
 
-def fit_dynamic(
-    start: Backbone,
-    *,
-    text_features: Tensor,
-    head: DynamicHead,
-    training: MeasuredImages,
-    validation: MeasuredImages,
-    settings: DynamicTraining,
-    noise_scale: float,
-    seed: int,
-    kept: Path | None = None,
-) -> DynamicFit:
-    """Train the reweighting of the blocks, then reweighting and vision adapters, towards measured RDMs.
+@dataclass(frozen=True)
+class ReweightingFit:
+    """What stage 1 gave one member: the head's state, losses before it (3,), and those of each epoch."""
 
-    Both stages keep the epoch with the lowest validation loss, the start included (CLIP-HBA, arXiv 2502.04658,
-    Methods, with its faults mended).
+    dynamic: DynamicState
+    before: Tensor
+    log: list[EpochLosses]
+
+
+@dataclass(frozen=True)
+class AdapterFit:
+    """What stage 2 gave: the head's state, the adapters, and the losses of each epoch."""
+
+    dynamic: DynamicState
+    adapter: TrainedAdapter
+    log: list[EpochLosses]
+
+
+def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[ReweightingFit]:
+    """Stage 1: train the reweightings of several members (participants, or the group) at once.
+
+    They share the images, the table and the noise, and nothing else: each gets what it would get alone.
 
     Parameters
     ----------
-    start
-        The backbone with all earlier adapters folded in; a copy is trained.
-    text_features
-        (dimensions, shared dimensions), frozen.
-    head
-        Start of the reweighting; trained in place.
-    training, validation
-        Images with RDMs from the training half of the data.
-    settings
-        Adapters, losses and optimisation.
-    noise_scale
-        Scale of the temporal noise in training; validation is free of it.
-    seed
-        Of adapters, batches and noise.
-    kept
-        Folder for the state after every epoch; a training that was killed goes on from there.
+    setup
+        Of the training, with RDMs (members, times, pairs).
+    heads
+        Start of each member.
     """
-    plan = adapters.AdapterPlan.of(settings.adapter, vision=tuple(range(start.vision_blocks)))
-    adapted = adapters.add_adapters(start.copy().clip, plan, seed)
-    model = DynamicModel(start.with_clip(adapted.clip), text_features, head)
-    noise = TrainingNoise(torch.Generator(start.device).manual_seed(seed), noise_scale)
+    model, noise = setup.model(setup.start, stack_heads(heads)), setup.noise()
+    table, held_out = model.table(setup.training.images), model.table(setup.validation.images)
+
+    def validation_losses() -> Tensor:
+        return model.losses(held_out, setup.validation.rdms, setup.evaluation_noise(noise))
+
     with torch.no_grad():
-        before = model.losses(model.table(validation.images), validation.rdms)
-    objective = Objective.relative_to(before, settings.loss)
-    stage_1 = _reweighting_task(model, training, validation, objective, noise)
-    stage_2 = _adapter_task(model, adapted, training, validation, objective, noise, settings.batch_size, seed)
-
-    reweighting = {"params": [head.reweighting], "lr": settings.reweighting_learning_rate}
-    vision = {"params": adapted.trainable(), "lr": settings.adapter_learning_rate}
-    first = torch.optim.AdamW([reweighting], weight_decay=settings.weight_decay)
-    epochs, patience = settings.stage_1_epochs, settings.stage_1_patience
-    logits, log_1 = fit(stage_1, first, epochs=epochs, patience=patience, kept=kept and kept / "stage_1.pt")
-    head.reweighting.data.copy_(logits)
-    second = torch.optim.AdamW([reweighting, vision], weight_decay=settings.weight_decay)
-    epochs, patience = settings.stage_2_epochs, settings.stage_2_patience
-    (logits, state), log_2 = fit(stage_2, second, epochs=epochs, patience=patience, kept=kept and kept / "stage_2.pt")
-    return DynamicFit(DynamicState(head.curves, logits, head.window_ms), TrainedAdapter(plan, state), (log_1, log_2))
-
-
-def _reweighting_task(
-    model: DynamicModel,
-    training: MeasuredImages,
-    validation: MeasuredImages,
-    objective: Objective,
-    noise: TrainingNoise,
-) -> Task[Tensor, Tensor]:
-    """Stage 1: each step sees all pairs of training images, from a table; the vision tower is not run."""
-    table, held_out = model.table(training.images), model.table(validation.images)
-    return Task(
+        before = validation_losses()
+    batches = [(table, setup.training.rdms)]
+    if setup.protocol.batches == "frozen":
+        chosen = setup.batches(np.random.default_rng(setup.seed))
+        batches = [(table[:, images], rdm.select(setup.training.rdms, images)) for images in chosen]
+    task: Task[tuple[Tensor, Tensor], Tensor] = Task(
         name="stage 1: reweighting",
-        batches=lambda: [table],
-        losses=lambda similarity: model.losses(similarity, training.rdms, noise),
-        validation_losses=lambda: model.losses(held_out, validation.rdms),
-        objective=objective.total,
+        batches=lambda: batches,
+        losses=lambda batch: model.losses(*batch, noise),
+        validation_losses=validation_losses,
+        objective=Objective.relative_to(before, setup.settings.loss).total,
         snapshot=lambda: model.head.reweighting.detach().clone(),
         generators=[noise.generator],
     )
+    settings = setup.settings
+    found, logs = fit_members(
+        task,
+        torch.optim.AdamW(
+            [model.head.reweighting], lr=settings.reweighting_learning_rate, weight_decay=settings.weight_decay
+        ),
+        epochs=settings.stage_1_epochs,
+        patience=settings.stage_1_patience,
+        kept=setup.kept and setup.kept / "stage_1.pt",
+    )
+    return [
+        ReweightingFit(setup.state(*each[:2]), *each[2:]) for each in zip(heads, found, before, logs, strict=True)
+    ]
 
 
-def _adapter_task(
-    model: DynamicModel,
-    adapted: Any,
-    training: MeasuredImages,
-    validation: MeasuredImages,
-    objective: Objective,
-    noise: TrainingNoise,
-    batch_size: int,
-    seed: int,
-) -> Task[MeasuredImages, tuple[Tensor, dict[str, Tensor]]]:
-    """Stage 2: new batches of images in every epoch through the vision tower."""
-    shuffle = np.random.default_rng(seed)
-    return Task(
+def fit_adapters(setup: Setup, head: DynamicHead, objective: Objective) -> AdapterFit:
+    """Stage 2: train a head's reweighting and adapters in every vision block.
+
+    Parameters
+    ----------
+    setup
+        Of the training.
+    head
+        With the reweighting that stage 1 gave; trained in place.
+    objective
+        Relative to the losses before stage 1.
+    """
+    plan = adapters.AdapterPlan.of(setup.settings.adapter, vision=tuple(range(setup.start.vision_blocks)))
+    adapted = adapters.add_adapters(setup.start.copy().clip, plan, setup.seed)
+    if setup.compute.gradient_checkpointing:
+        forget_activations(adapted.clip)
+    model = setup.model(setup.start.with_clip(adapted.clip), head)
+    settings, noise = setup.settings, setup.noise()
+    shuffle = np.random.default_rng(setup.seed)
+    task: Task[MeasuredImages, tuple[Tensor, dict[str, Tensor]]] = Task(
         name="stage 2: adapters",
-        batches=lambda: _batches(training, shuffle, batch_size),
+        batches=_batches(setup, shuffle),
         losses=lambda batch: model.losses(model.similarity(batch.images), batch.rdms, noise),
-        validation_losses=lambda: model.losses(model.table(validation.images), validation.rdms),
+        validation_losses=lambda: model.losses(
+            model.table(setup.validation.images), setup.validation.rdms, setup.evaluation_noise(noise)
+        ),
         objective=objective.total,
-        snapshot=lambda: (model.head.reweighting.detach().clone(), adapted.state()),
+        snapshot=lambda: (head.reweighting.detach().clone(), adapted.state()),
         generators=[shuffle, noise.generator],
     )
+    reweighting = {"params": [head.reweighting], "lr": settings.reweighting_learning_rate}
+    vision = {"params": adapted.trainable(), "lr": settings.adapter_learning_rate}
+    (found, state), log = fit(
+        task,
+        torch.optim.AdamW([reweighting, vision], weight_decay=settings.weight_decay),
+        epochs=settings.stage_2_epochs,
+        patience=settings.stage_2_patience,
+        kept=setup.kept and setup.kept / "stage_2.pt",
+    )
+    return AdapterFit(setup.state(head, found), TrainedAdapter(plan, state), log)
 
 
-def _batches(training: MeasuredImages, shuffle: np.random.Generator, size: int) -> Iterator[MeasuredImages]:
-    """Cut the shuffled images into batches of nearly equal size, so that no image is left out of an epoch."""
-    images = len(training.images)
-    for chosen in np.array_split(shuffle.permutation(images), max(1, round(images / size))):
-        yield training.subset(chosen)
+def _batches(setup: Setup, shuffle: np.random.Generator) -> Callable[[], Iterable[MeasuredImages]]:
+    """Give new batches at every call, or the same."""
+    if setup.protocol.batches == "frozen":
+        frozen = [setup.training.subset(chosen) for chosen in setup.batches(shuffle)]
+        return lambda: frozen
+    return lambda: (setup.training.subset(chosen) for chosen in setup.batches(shuffle))

@@ -30,13 +30,13 @@ class Task(Generic[Batch, State]):
     batches
         Gives the batches of a new epoch.
     losses
-        From a batch to the parts of its loss (parts,).
+        From a batch to the parts of its loss: (parts,), or (members, parts).
     validation_losses
-        Parts of the loss on validation images (parts,), free of noise.
+        The same on validation images.
     objective
-        From parts to the one number that is minimised.
+        From parts to what is minimised: one number, or (members,).
     snapshot
-        A copy of everything that training changes.
+        A copy of everything that training changes; of several members one tensor (members, ...).
     generators
         Whatever batches and losses draw random numbers from.
     """
@@ -82,21 +82,29 @@ def best_loss(log: Sequence[EpochLosses]) -> float:
 
 @dataclass
 class Course(Generic[State]):
-    """How far a training has come."""
+    """How far a training has come; lowest losses and waits are (members,)."""
 
-    log: list[EpochLosses]
+    logs: list[list[EpochLosses]]
     best: State
-    lowest: float
-    waited: int = 0
+    lowest: Tensor
+    waited: Tensor
+    epoch: int = 0
+
+    def note(self, losses: Sequence[EpochLosses], going: Tensor) -> None:
+        """Write losses into the logs of the members that are still training."""
+        for log, one, trains in zip(self.logs, losses, going.tolist(), strict=True):
+            if trains:
+                log.append(one)
 
     def describe(self) -> dict[str, Any]:
         """Give plain values and tensors that `Course.resume` takes back."""
-        return {**vars(self), "log": [astuple(losses) for losses in self.log]}
+        return {**vars(self), "logs": [[astuple(losses) for losses in log] for log in self.logs]}
 
     @classmethod
     def resume(cls, described: dict[str, Any]) -> Course[State]:
         """Take up what `describe` gave."""
-        return cls(**{**described, "log": [EpochLosses(*losses) for losses in described["log"]]})
+        logs = [[EpochLosses(*losses) for losses in log] for log in described["logs"]]
+        return cls(**{**described, "logs": logs})
 
 
 def fit(
@@ -107,7 +115,23 @@ def fit(
     patience: int,
     kept: Path | None = None,
 ) -> tuple[State, list[EpochLosses]]:
+    """Train one model; see `fit_members`."""
+    state, (log,) = fit_members(task, optimizer, epochs=epochs, patience=patience, kept=kept)
+    return state, log
+
+
+def fit_members(
+    task: Task[Batch, State],
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    patience: int,
+    kept: Path | None = None,
+) -> tuple[State, list[list[EpochLosses]]]:
     """Train until the validation loss has not improved for `patience` epochs.
+
+    Several models can be trained as one, if they share nothing but batches: members of the task. Each stops by
+    itself; what it was at its best does not depend on when the others stop.
 
     Parameters
     ----------
@@ -126,9 +150,10 @@ def fit(
     Returns
     -------
     state
-        Snapshot of the epoch with the lowest validation loss; the start is a candidate like any other.
-    log
-        Losses of every epoch.
+        Snapshot of the epoch with the lowest validation loss (of each member); the start is a candidate like any
+        other.
+    logs
+        Losses of every epoch, for each member.
 
     Raises
     ------
@@ -137,19 +162,22 @@ def fit(
     """
     store = Kept(kept, optimizer, task.generators) if kept else None
     course = _begin(task, store)
-    for epoch in track(range(course.log[-1].epoch + 1, epochs + 1), task.name, unit="epoch"):
-        if course.waited >= patience:
+    for epoch in track(range(course.epoch + 1, epochs + 1), task.name, unit="epoch"):
+        going = course.waited < patience
+        if not going.any():
             break
-        course.log.append(_train(task, optimizer, epoch))
-        with torch.no_grad():
-            losses = _describe(task, epoch, "validation", task.validation_losses())
-        course.log.append(losses)
-        course.waited += 1
-        if losses.total < course.lowest:
-            course.best, course.lowest, course.waited = task.snapshot(), losses.total, 0
+        course.note(_train(task, optimizer, epoch), going)
+        losses = _validate(task, epoch)
+        course.note(losses, going)
+        total = _totals(losses)
+        better = going & (total < course.lowest)
+        course.best = _where(better, task.snapshot, course.best)
+        course.lowest = torch.where(better, total, course.lowest)
+        course.waited = torch.where(better, 0, course.waited + going)
+        course.epoch = epoch
         if store:
             store.save(course.describe())
-    return course.best, course.log
+    return course.best, course.logs
 
 
 def _begin(task: Task[Batch, State], store: Kept | None) -> Course[State]:
@@ -157,28 +185,48 @@ def _begin(task: Task[Batch, State], store: Kept | None) -> Course[State]:
     described = store.load() if store else None
     if described is not None:
         return Course.resume(described)
-    with torch.no_grad():
-        start = _describe(task, 0, "validation", task.validation_losses())
-        return Course([start], task.snapshot(), start.total)
+    start = _validate(task, 0)
+    waited = torch.zeros(len(start), dtype=torch.long)
+    return Course([[losses] for losses in start], task.snapshot(), _totals(start), waited)
 
 
-def _train(task: Task[Batch, State], optimizer: torch.optim.Optimizer, epoch: int) -> EpochLosses:
+def _where(better: Tensor, snapshot: Callable[[], State], best: State) -> State:
+    """Take over what has become better; only a task of one tensor, (members, ...), has several members."""
+    if not better.any():
+        return best
+    found = snapshot()
+    if better.all():
+        return found
+    return torch.where(better.view(-1, *[1] * (found.ndim - 1)), found, best)  # type: ignore[attr-defined, call-overload, no-any-return]
+
+
+def _train(task: Task[Batch, State], optimizer: torch.optim.Optimizer, epoch: int) -> list[EpochLosses]:
     """Train one epoch; give the mean losses of its batches."""
     seen = []
     for batch in task.batches():
         optimizer.zero_grad()
         parts = task.losses(batch)
-        task.objective(parts).backward()
+        task.objective(parts).sum().backward()
         optimizer.step()
         seen.append(parts.detach())
     return _describe(task, epoch, "train", torch.stack(seen).mean(dim=0))
 
 
-def _describe(task: Task[Batch, State], epoch: int, split: str, parts: Tensor) -> EpochLosses:
-    total = task.objective(parts).item()
-    if math.isnan(total):
+@torch.no_grad()
+def _validate(task: Task[Batch, State], epoch: int) -> list[EpochLosses]:
+    return _describe(task, epoch, "validation", task.validation_losses())
+
+
+def _describe(task: Task[Batch, State], epoch: int, split: str, parts: Tensor) -> list[EpochLosses]:
+    totals = torch.atleast_1d(task.objective(parts)).tolist()
+    if any(math.isnan(total) for total in totals):
         raise ValueError(
             f"{task.name}: the {split} loss of epoch {epoch} is not a number; look for missing values in the "
             "targets, or lower the learning rate"
         )
-    return EpochLosses(epoch, split, total, tuple(parts.tolist()))
+    rows = torch.atleast_2d(parts).tolist()
+    return [EpochLosses(epoch, split, total, tuple(row)) for total, row in zip(totals, rows, strict=True)]
+
+
+def _totals(losses: Sequence[EpochLosses]) -> Tensor:
+    return torch.tensor([one.total for one in losses], dtype=torch.float64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,17 +12,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cliphba.config import BlockWeights
 from cliphba.meg.curves import temporal_curves
 from cliphba.models.checkpoint import DynamicState
-from cliphba.models.heads import DynamicHead, TemporalCurves
+from cliphba.models.heads import DynamicHead, TemporalCurves, starting_values
 from cliphba.tables import RDMs
 
-# Least initial weight of a block, so that the logarithm of a weight of zero is a number that training can leave.
-LEAST_WEIGHT = 1e-3
+Times = Literal["after_onset", "all"]
 
 
-def mean_after_onset(measured: Sequence[RDMs]) -> RDMs:
-    """Mean over participants of their RDMs at the times after picture onset.
+def choose_times(rdms: RDMs, times: Times) -> RDMs:
+    """Restrict RDMs to the times that a model has."""
+    if times == "all":
+        return rdms
+    after = rdms.times_ms > 0
+    return replace(rdms, times_ms=rdms.times_ms[after], values=rdms.values[after])
+
+
+def mean_rdms(measured: Sequence[RDMs]) -> RDMs:
+    """Mean over participants of their RDMs.
 
     Raises
     ------
@@ -31,52 +41,57 @@ def mean_after_onset(measured: Sequence[RDMs]) -> RDMs:
     for other in measured[1:]:
         if other.stimuli != first.stimuli or not np.array_equal(other.times_ms, first.times_ms):
             raise ValueError("the participants' RDMs have different stimuli or times: decode them again, all alike")
-    after = first.times_ms > 0
-    mean = np.stack([rdms.values[after] for rdms in measured]).mean(axis=0, dtype=np.float64)
-    return RDMs(first.times_ms[after], np.asarray(mean, dtype=np.float32), first.stimuli)
+    mean = np.stack([rdms.values for rdms in measured]).mean(axis=0, dtype=np.float64)
+    return RDMs(first.times_ms, np.asarray(mean, dtype=np.float32), first.stimuli)
 
 
-def measure_curves(measured: Sequence[RDMs]) -> TemporalCurves:
-    """Temporal curves of participants' RDMs of training images, at the times after onset."""
+def measure_curves(measured: Sequence[RDMs], times: Times) -> TemporalCurves:
+    """Temporal curves of participants' RDMs, at the times that a model has."""
     stacked = np.stack([rdms.values for rdms in measured])
     curves = temporal_curves(stacked, measured[0].times_ms)
-    after = curves[curves["time_ms"] > 0]
+    if times == "after_onset":
+        curves = curves[curves["time_ms"] > 0]
     columns = ("time_ms", "richness", "generalisation", "noise")
-    times, *rest = (torch.tensor(after[column].to_numpy(), dtype=torch.float32) for column in columns)
-    return TemporalCurves(times, *rest)
+    return TemporalCurves(*(torch.tensor(curves[column].to_numpy(), dtype=torch.float32) for column in columns))
 
 
 def initial_head(
-    measured: Sequence[RDMs], *, start: DynamicState | None, initial: pd.DataFrame, window_ms: float
+    curves: TemporalCurves,
+    *,
+    start: DynamicState | None,
+    initial: pd.DataFrame,
+    window_ms: float,
+    block_weights: BlockWeights,
 ) -> DynamicHead:
     """Make the head that training starts from.
 
     Parameters
     ----------
-    measured
-        RDMs of training images of the participants that are trained on; they give the temporal curves.
+    curves
+        Of the participants that are trained on.
     start
         Of the model that is started from, if it is dynamic: its reweighting is taken over.
     initial
-        Pre-optimised weights, a table of kind ``reweighting``; taken if there is no such model.
+        Initial weights of the blocks, a table of kind ``reweighting``; taken if there is no such model.
     window_ms
         Curves and reweighting are averaged over this time either way.
+    block_weights
+        How weights are made from the reweighting.
 
     Raises
     ------
     ValueError
-        If the reweighting and the RDMs are at different times.
+        If the reweighting and the curves are at different times.
     """
-    curves = measure_curves(measured)
     if start is not None:
-        times, logits = start.curves.times_ms, start.reweighting
+        times, reweighting = start.curves.times_ms, start.reweighting
     else:
         weights = initial.pivot(index="time_ms", columns="block", values="weight")
         times = torch.tensor(weights.index.to_numpy(), dtype=torch.float32)
-        logits = torch.tensor(weights.to_numpy(), dtype=torch.float32).clamp(min=LEAST_WEIGHT).log()
+        reweighting = starting_values(torch.tensor(weights.to_numpy(), dtype=torch.float32), block_weights)
     if not torch.equal(times, curves.times_ms):
         raise ValueError("the reweighting to start from is at other times than the RDMs: make it anew for this grid")
-    return DynamicHead(curves, logits, window_ms)
+    return DynamicHead(curves, reweighting, window_ms, block_weights)
 
 
 def reweighting_table(

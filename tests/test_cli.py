@@ -1,0 +1,174 @@
+"""The command line: each command does what the library does, and errors are told in one message."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.metadata import entry_points
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+
+import cliphba
+from cliphba import cli, tables
+from cliphba.clip.adapters import AdapterPlan
+from cliphba.config import Adapter
+from cliphba.models.checkpoint import Checkpoint, DynamicState, save_checkpoint
+from cliphba.models.heads import TemporalCurves
+from tests.conftest import ROOT
+from tests.small_clip import LAYERS, PROMPTS, SIZE, make_backbone, trained_adapter
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, backbone):
+    """A study's folder: backbone, a static and a dynamic model, three pictures."""
+    folder = tmp_path_factory.mktemp("cli")
+    make_backbone(folder / "backbone")
+    plan = AdapterPlan.of(Adapter(rank=4), vision=(1, 2), text=(1,))
+    static = Checkpoint(
+        kind="behavior",
+        dimensions=[f"d{number}" for number in range(len(PROMPTS))],
+        prompts=list(PROMPTS),
+        adapters=[trained_adapter(backbone.copy().clip, plan, seed=1)],
+        backbone="backbone",
+        backbone_sha256=backbone.weights_sha256,
+        metadata={"settings": {"seed": 3}, "inputs": {}, "versions": {"torch": "0"}},
+    )
+    times = torch.tensor([20.0, 40.0])
+    curves = TemporalCurves(times, times / 40, times / 80, 1 - times / 80)
+    head = DynamicState(curves, torch.zeros(2, LAYERS), window_ms=20)
+    save_checkpoint(static, folder / "models/behavior.safetensors")
+    save_checkpoint(replace(static, kind="dynamic", dynamic=head), folder / "models/group.safetensors")
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog", "egg"):
+        pixels = generator.integers(256, size=(SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def run(capsys, *arguments):
+    """Give exit code, and what was said to either stream."""
+    code = cli.main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("model", ["behavior", "group"])
+def test_embed_writes_what_the_library_gives(study, tmp_path, capsys, model):
+    checkpoint, images = study / f"models/{model}.safetensors", [study / f"{name}.png" for name in ("egg", "cat")]
+    code, out, _ = run(capsys, "embed", checkpoint, *images, "--output", tmp_path / "table.parquet")
+    found = tables.read_embedding(tmp_path / "table.parquet")
+    expected = cliphba.load(checkpoint).embed(images)
+    assert (code, found.stimuli) == (0, ("egg", "cat"))
+    assert out == f"{tmp_path / 'table.parquet'}: {1 if model == 'behavior' else 2} times, 2 images, 6 dimensions\n"
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.times_ms, expected.times_ms)
+    assert found.metadata["model"] == model
+    assert found.metadata["inputs"] == {"model": tables.digest(checkpoint)}
+
+
+def test_embed_takes_a_backbone_from_elsewhere(study, tmp_path, capsys):
+    (tmp_path / "lost").mkdir()
+    model = tmp_path / "lost/model.safetensors"
+    model.write_bytes((study / "models/behavior.safetensors").read_bytes())
+    arguments = ("embed", model, study / "cat.png", "--output", tmp_path / "table.parquet")
+    assert run(capsys, *arguments)[0] == 2
+    assert run(capsys, *arguments, "--backbone", study / "backbone")[0] == 0
+
+
+def test_export_writes_merged_weights_by_default(study, tmp_path, capsys):
+    code, out, _ = run(capsys, "export", study / "models/group.safetensors", "--to", tmp_path / "merged")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'merged'}: merged of ")
+    open_clip.create_model(f"local-dir:{tmp_path / 'merged'}")
+
+
+def test_export_of_adapters_needs_no_backbone(study, tmp_path, capsys):
+    (tmp_path / "lost").mkdir()
+    model = tmp_path / "lost/model.safetensors"
+    model.write_bytes((study / "models/group.safetensors").read_bytes())
+    assert run(capsys, "export", model, "--to", tmp_path / "adapters", "--what", "adapters")[0] == 0
+    assert (tmp_path / "adapters/1/adapter_config.json").is_file()
+
+
+def test_provenance_of_a_checkpoint(study, capsys):
+    code, out, _ = run(capsys, "provenance", study / "models/behavior.safetensors")
+    found = json.loads(out)
+    assert code == 0
+    assert found["metadata"] == {"settings": {"seed": 3}, "inputs": {}, "versions": {"torch": "0"}}
+    assert found["adapters"][0]["rank"] == 4
+
+
+def test_provenance_of_a_table_leaves_out_what_is_in_it(tmp_path, capsys):
+    rdms = tables.RDMs(np.array([20.0]), np.ones((1, 1), np.float32), ("cat", "dog"))
+    tables.write_rdms(rdms, tmp_path / "rdm.parquet", settings={"measure": "Pearson"}, versions={})
+    code, out, _ = run(capsys, "provenance", tmp_path / "rdm.parquet")
+    assert code == 0
+    assert json.loads(out) == {"kind": "rdm", "settings": {"measure": "Pearson"}, "versions": {}}
+
+
+def test_check_accepts_the_studies_of_the_repository(capsys):
+    for path in (ROOT / "config/config.yaml", ROOT / "config/studies/tiny.yaml"):
+        code, out, err = run(capsys, "check", path)
+        assert (code, err) == (0, "")
+        assert out.startswith(f"{path}: fine")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: mine\nseeds: 3\n", "seeds: there is no such key; allowed here: name, seed,"),
+        ("name: mine\nseed: -1\n", "seed: Input should be greater than or equal to 0 (given: -1)"),
+        ("name: [mine\n", "is no YAML"),
+        ("", "study: Input should be"),
+    ],
+)
+def test_check_tells_file_and_key(tmp_path, capsys, content, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    code, out, err = run(capsys, "check", path)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"cliphba: {path}")
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("provenance", "lost.parquet"), "lost.parquet: there is no such file"),
+        (("provenance", "cat.png"), "cat.png is no table and no checkpoint of this package"),
+        (("provenance", "backbone/open_clip_model.safetensors"), "is no table and no checkpoint of this package"),
+        (("check", "lost.yaml"), "No such file or directory: 'lost.yaml'"),
+        (("embed", "models/behavior.safetensors", "lost.png", "--output", "t.parquet"), "lost.png: there is no"),
+        (("embed", "cat.png", "dog.png", "--output", "t.parquet"), "cat.png is no checkpoint of this package"),
+        (("export", "models/behavior.safetensors", "--to", "models"), "models holds something already"),
+    ],
+)
+def test_an_error_is_one_line_without_a_traceback(study, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(study)
+    code, out, err = run(capsys, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("cliphba: ")
+    assert message in err
+
+
+def test_commands_that_only_read_do_not_import_torch(study):
+    program = (
+        "import sys; from cliphba.cli import main\n"
+        "codes = [main(['provenance', sys.argv[1]]), main(['check', sys.argv[2]])]\n"
+        "sys.exit(any(codes) or 'torch' in sys.modules)"
+    )
+    files = [study / "models/behavior.safetensors", ROOT / "config/config.yaml"]
+    found = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
+def test_the_module_and_the_command_are_the_same(study):
+    (command,) = entry_points(group="console_scripts", name="cliphba")
+    assert command.load() is cli.main
+    arguments = [sys.executable, "-m", "cliphba", "provenance", "lost"]
+    found = subprocess.run(arguments, cwd=study, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (2, "cliphba: lost: there is no such file\n")

@@ -1,0 +1,115 @@
+"""Checkpoints for other software: their adapters for peft, or all they make of a backbone for open_clip.
+
+Both give the towers alone. The dynamic head, which no other software knows, stays in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import save_file
+
+from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
+from cliphba.clip.images import THINGS_DEVIATION, THINGS_MEAN
+from cliphba.models.checkpoint import Checkpoint
+
+# The published way to make images ready, in open_clip's terms.
+PUBLISHED_PREPROCESSING = {
+    "mean": THINGS_MEAN,
+    "std": THINGS_DEVIATION,
+    "interpolation": "bilinear",
+    "resize_mode": "squash",
+}
+
+
+def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write adapters as folders that peft loads, numbered in the order in which they were trained.
+
+    Each belongs on the model that the earlier ones make: load and merge them in turn, starting from the backbone
+    with its ``block_type: custom``. Without that torch's attention passes over adapters until they are merged.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained model; an adapter without places is left out.
+    folder
+        Where to; it must be new or empty.
+
+    Raises
+    ------
+    ValueError
+        If peft does not know an adapter's function, or the folder holds something.
+    """
+    adapters = _without_empty(checkpoint).adapters
+    settings = [adapter.plan.peft_settings() for adapter in adapters]
+    with _whole_folder(folder) as partial:
+        for number, (adapter, described) in enumerate(zip(adapters, settings, strict=True), start=1):
+            described.base_model_name_or_path = checkpoint.backbone
+            described.revision = checkpoint.backbone_sha256
+            described.inference_mode = True
+            described.save_pretrained(str(partial / str(number)))
+            weights = {name: tensor.contiguous() for name, tensor in adapter.state.items()}
+            save_file(weights, partial / str(number) / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+
+
+def export_merged(checkpoint: Checkpoint, backbone: Path, folder: Path) -> None:
+    """Write the backbone with all adapters folded in, as a folder in open_clip's local format.
+
+    ``open_clip.create_model_and_transforms("local-dir:FOLDER")`` loads it strictly, with torch's own attention.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained model.
+    backbone
+        Folder of its backbone.
+    folder
+        Where to; it must be new or empty.
+
+    Raises
+    ------
+    ValueError
+        If the backbone is not the one the model was trained on, or the folder holds something.
+    """
+    with _whole_folder(folder) as partial:
+        clip = _without_empty(checkpoint).onto(load_backbone(backbone, "cpu")).clip
+        described = _stock(json.loads((backbone / CONFIG_FILE).read_text()), checkpoint)
+        (partial / CONFIG_FILE).write_text(json.dumps(described, indent=2, sort_keys=True))
+        weights = {name: tensor.contiguous() for name, tensor in clip.state_dict().items()}
+        save_file(weights, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+
+
+def _without_empty(checkpoint: Checkpoint) -> Checkpoint:
+    """Leave out adapters that have no places, as a start from plain CLIP may have."""
+    return replace(checkpoint, adapters=[adapter for adapter in checkpoint.adapters if adapter.plan.places])
+
+
+def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """Describe the merged model without the blocks that were needed to train adapters."""
+    architecture = dict(described["model_cfg"])
+    for tower in ("vision_cfg", "text_cfg"):
+        architecture[tower] = {name: value for name, value in architecture[tower].items() if name != "block_type"}
+    images = PUBLISHED_PREPROCESSING if checkpoint.images == "published" else {}
+    return {"model_cfg": architecture, "preprocess_cfg": {**described["preprocess_cfg"], **images}}
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder, renamed to the one wanted if all goes well and removed if not."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ValueError(f"{folder} holds something already: name a new or an empty folder")
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""Stage 1 of training to MEG: the reweightings of the group, or of all single participants at once."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from cliphba import progress, tables
+from cliphba.clip.backbone import load_backbone
+from cliphba.config import Compute, DynamicTraining, Protocol
+from cliphba.models.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from cliphba.scratch import folder_for
+from cliphba.train.dynamic import MeasuredImages, Setup, fit_reweightings
+from cliphba.train.loop import best_loss, tabulate
+from cliphba.train.target import choose_times, initial_head, mean_rdms, measure_curves
+
+progress.log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+stage = params.stage
+protocol, compute = Protocol.model_validate(stage["protocol"]), Compute.model_validate(stage["compute"])
+torch.set_num_threads(compute.threads)
+
+backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
+start = read_checkpoint(Path(inputs.start)).starting_from(stage["starts_from"])
+model = start.onto(backbone)
+stimuli = tables.read(inputs.stimuli, "stimuli")
+recorded = stimuli[stimuli["image_set"] == "recorded"]
+measured = {rdms.metadata["participant"]: rdms for rdms in map(tables.read_rdms, inputs.rdms)}
+initial = tables.read(inputs.reweighting, "reweighting")
+# of each model to be made, the participants whose mean RDMs are its target
+members = {name: [measured[participant] for participant in found] for name, found in params.members.items()}
+
+
+def images_of(split: str) -> MeasuredImages:
+    """Read images of a split and each member's target (members, times, pairs)."""
+    chosen = recorded[recorded["split"] == split]
+    names = list(chosen["stimulus"])
+    targets = [
+        choose_times(mean_rdms([rdms.of(names) for rdms in found]), protocol.times) for found in members.values()
+    ]
+    images = model.read_images(list(chosen["path"]))
+    values = torch.stack([torch.from_numpy(target.values) for target in targets])
+    return MeasuredImages(images, values.to(images))
+
+
+def head_of(name: str):
+    """Give a member's head before training."""
+    everything = protocol.statistics_from == "everything"
+    seen = recorded if everything else recorded[recorded["split"] == "train"]
+    found = measured.values() if everything else members[name]
+    curves = measure_curves([rdms.of(list(seen["stimulus"])) for rdms in found], protocol.times)
+    return initial_head(
+        curves,
+        start=start.dynamic,
+        initial=initial,
+        window_ms=protocol.window_ms,
+        block_weights=protocol.block_weights,
+    ).to(model.device)
+
+
+def made_by(participants: list[str]):
+    """Say what a member's model is made from."""
+    paths = {Path(path).stem: Path(path) for path in (inputs.start, inputs.stimuli, inputs.reweighting)}
+    rdms = {f"{name}_rdm": path for name, path in zip(measured, map(Path, inputs.rdms), strict=True)}
+    own = (
+        rdms
+        if protocol.statistics_from == "everything"
+        else {f"{name}_rdm": rdms[f"{name}_rdm"] for name in participants}
+    )
+    return tables.provenance(settings=stage, inputs=paths | own)
+
+
+scratch = Path(params.scratch)
+work = {"backbone": backbone.weights_sha256, "members": params.members, **made_by(list(measured))}
+with torch.no_grad():
+    text_features = model.text_features(start.prompts)
+setup = Setup(
+    model,
+    text_features,
+    training=images_of("train"),
+    validation=images_of("validation"),
+    settings=DynamicTraining.model_validate(stage["training"]),
+    protocol=protocol,
+    seed=stage["seed"],
+    compute=compute,
+    kept=folder_for(scratch, work),
+)
+fits = fit_reweightings(setup, [head_of(name) for name in members])
+for participants, fit, target, log in zip(
+    params.members.values(), fits, snakemake.output.models, snakemake.output.logs, strict=True
+):
+    metadata = {
+        "participants": list(participants),
+        "losses_before": fit.before.tolist(),
+        "best_validation_loss": best_loss(fit.log),
+        **made_by(list(participants)),
+    }
+    checkpoint = Checkpoint(
+        kind="dynamic",
+        dimensions=start.dimensions,
+        prompts=start.prompts,
+        adapters=start.adapters,
+        backbone=str(Path(inputs.backbone[0]).parent),
+        backbone_sha256=backbone.weights_sha256,
+        dynamic=fit.dynamic,
+        images=start.images,
+        metadata=metadata,
+    )
+    save_checkpoint(checkpoint, Path(target))
+    tables.write(tabulate([fit.log]), log, "training", **made_by(list(participants)))
+shutil.rmtree(scratch, ignore_errors=True)

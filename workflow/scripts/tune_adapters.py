@@ -1,0 +1,72 @@
+"""Stage 2 of training to MEG: adapters in every vision block, for the group or for one participant."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from cliphba import progress, tables
+from cliphba.clip.backbone import load_backbone
+from cliphba.config import Compute, DynamicTraining, Protocol
+from cliphba.models.checkpoint import read_checkpoint, save_checkpoint
+from cliphba.scratch import folder_for
+from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters
+from cliphba.train.loop import best_loss, tabulate
+from cliphba.train.losses import Objective
+from cliphba.train.target import choose_times, mean_rdms, reweighting_table
+
+progress.log_to(snakemake.log[0])
+inputs, output, stage = snakemake.input, snakemake.output, snakemake.params.stage
+protocol, compute = Protocol.model_validate(stage["protocol"]), Compute.model_validate(stage["compute"])
+torch.set_num_threads(compute.threads)
+
+backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
+start = read_checkpoint(Path(inputs.start))
+model = start.onto(backbone)
+stimuli = tables.read(inputs.stimuli, "stimuli")
+recorded = stimuli[stimuli["image_set"] == "recorded"]
+measured = [tables.read_rdms(path) for path in inputs.rdms]
+
+
+def images_of(split: str) -> MeasuredImages:
+    """Read images and mean RDMs of a split."""
+    chosen = recorded[recorded["split"] == split]
+    target = choose_times(mean_rdms([rdms.of(list(chosen["stimulus"])) for rdms in measured]), protocol.times)
+    images = model.read_images(list(chosen["path"]))
+    return MeasuredImages(images, torch.from_numpy(target.values).to(images))
+
+
+made_by = tables.provenance(
+    settings=stage,
+    inputs={Path(path).stem: Path(path) for path in [inputs.start, inputs.stimuli, *inputs.rdms]},
+)
+scratch = Path(snakemake.params.scratch)
+settings = DynamicTraining.model_validate(stage["training"])
+with torch.no_grad():
+    text_features = model.text_features(start.prompts)
+setup = Setup(
+    model,
+    text_features,
+    training=images_of("train"),
+    validation=images_of("validation"),
+    settings=settings,
+    protocol=protocol,
+    seed=stage["seed"],
+    compute=compute,
+    kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
+)
+before = torch.tensor(start.metadata["losses_before"], device=model.device)
+fit = fit_adapters(setup, start.dynamic.head().to(model.device), Objective.relative_to(before, settings.loss))
+metadata = {"participants": start.metadata["participants"], "best_validation_loss": best_loss(fit.log), **made_by}
+checkpoint = replace(start, adapters=[*start.adapters, fit.adapter], dynamic=fit.dynamic, metadata=metadata)
+save_checkpoint(checkpoint, Path(output.model))
+
+stage_1 = tables.read(inputs.log, "training")
+tables.write(pd.concat([stage_1, tabulate([[], fit.log])], ignore_index=True), output.log, "training", **made_by)
+with torch.no_grad():
+    learnt = fit.dynamic.head().weights().cpu().numpy()
+table = reweighting_table(Path(output.model).stem, fit.dynamic.curves.times_ms.cpu(), learnt)
+tables.write(table, output.reweighting, "reweighting", **made_by)
+shutil.rmtree(scratch, ignore_errors=True)
