@@ -6,7 +6,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from cliphba import stages
+from cliphba import ablations, stages
 from cliphba.config import ConfigurationError, load_study
 
 # only where no study was named, so that nothing of the demo leaks into another study
@@ -33,10 +33,12 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
+include: "workflow/rules/backbone.smk"
 include: "workflow/rules/meg.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/ablations.smk"
 
 
 rule all:

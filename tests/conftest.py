@@ -35,3 +35,13 @@ def backbone(backbone_folder):
     from cliphba.clip.backbone import load_backbone  # noqa: PLC0415
 
     return load_backbone(backbone_folder, "cpu")
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """A copy of the repository in which the tiny study was run from nothing."""
+    from tests.tiny_study import run_in_copy  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("study") / "repository"
+    run_in_copy(folder)
+    return folder

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import open_clip
@@ -10,8 +11,8 @@ import torch
 from PIL import Image
 
 from cliphba.clip import backbone as module
-from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
-from tests.small_clip import ARCHITECTURE, LAYERS, PROMPTS, SHARED, SIZE, pictures
+from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, choose_device, load_backbone, save_backbone
+from tests.small_clip import ARCHITECTURE, LAYERS, PREPROCESSING, PROMPTS, SHARED, SIZE, pictures
 
 IMAGES = pictures(4)
 
@@ -120,17 +121,55 @@ def test_a_missing_file_is_named(copied, name):
 
 
 @pytest.mark.parametrize(
-    ("tower", "change", "message"),
+    ("change", "message"),
     [
-        ("vision_cfg", {"block_type": "default"}, "block_type = 'custom'"),
-        ("text_cfg", {"block_type": None}, "block_type = 'custom'"),
-        ("vision_cfg", {"layers": [3, 4, 6, 3]}, "not a CNN or timm"),
-        ("vision_cfg", {"timm_model_name": "vit_base"}, "not a CNN or timm"),
+        ({"vision_cfg": {"block_type": "default"}}, "block_type = 'custom'"),
+        ({"text_cfg": {"block_type": None}}, "block_type = 'custom'"),
+        ({"vision_cfg": {"layers": [3, 4, 6, 3]}}, "its vision tower is a CNN"),
+        ({"vision_cfg": {"timm_model_name": "vit_base"}}, "its vision tower comes from timm"),
+        ({"vision_cfg": {"pool_type": "avg"}}, "not those of the class token .*'avg'"),
+        ({"vision_cfg": {"attentional_pool": True}}, "not those of the class token .*attentional_pool"),
+        ({"vision_cfg": {"final_ln_after_pool": True}}, "not those of the class token .*final_ln_after_pool"),
+        ({"text_cfg": {"hf_model_name": "roberta-base"}}, "its text tower comes from Hugging Face"),
+        ({"text_cfg": {"hf_tokenizer_name": "bert-base-uncased"}}, "its tokenizer comes from Hugging Face"),
+        ({"multimodal_cfg": {"layers": 2}}, "it is a CoCa"),
+        ({"custom_text": True}, "its text tower is a module of its own"),
     ],
 )
-def test_an_architecture_that_cannot_be_adapted_is_refused(copied, tower, change, message):
+def test_an_architecture_that_cannot_be_adapted_is_refused(copied, change, message):
     described = json.loads((copied / CONFIG_FILE).read_text())
-    described["model_cfg"][tower] |= change
+    for name, value in change.items():
+        found = described["model_cfg"].get(name)
+        described["model_cfg"][name] = found | value if isinstance(found, dict) else value
     (copied / CONFIG_FILE).write_text(json.dumps(described))
     with pytest.raises(ValueError, match=f"{CONFIG_FILE}: .*{message}"):
         load_backbone(copied, "cpu")
+
+
+def test_architectures_that_say_what_is_usual_are_taken(copied):
+    described = json.loads((copied / CONFIG_FILE).read_text())
+    described["model_cfg"]["vision_cfg"] |= {"pool_type": "tok", "attentional_pool": False, "timm_model_name": None}
+    (copied / CONFIG_FILE).write_text(json.dumps(described))
+    assert load_backbone(copied, "cpu").vision_blocks == LAYERS
+
+
+def test_saving_keeps_what_was_there_if_it_fails(copied, backbone, monkeypatch):
+    before = (copied / WEIGHTS_FILE).read_bytes()
+
+    def fail(_self: Path, _target: Path) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        save_backbone(backbone.clip, ARCHITECTURE, PREPROCESSING, copied)
+    assert (copied / WEIGHTS_FILE).read_bytes() == before
+    assert {path.name for path in copied.iterdir()} == {CONFIG_FILE, WEIGHTS_FILE}
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"compute.device: 'cuda', but torch finds no GPU here; set it to 'auto'"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")

@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import cliphba
 from cliphba import tables
-from tests.conftest import ROOT
+from tests.tiny_study import RESULTS, snakemake
 
 pytestmark = pytest.mark.workflow
-
-CONFIG = "config/studies/tiny.yaml"
-RESULTS = Path("results/tiny")
-
-
-def snakemake(folder: Path, *arguments: str) -> str:
-    """Run Snakemake in a copy of the repository and give what it said; fails the test if it fails."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "8", *arguments, "--configfile", CONFIG]
-    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout + found.stderr
 
 
 def planned(output: str) -> dict[str, int]:
     """Rules and numbers of jobs in the statistics of a dry run."""
     lines = output.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
     return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which the tiny study was run from nothing."""
-    folder = tmp_path_factory.mktemp("study") / "repository"
-    ignored = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", ".*_cache", "*.egg-info")
-    shutil.copytree(ROOT, folder, ignore=ignored)
-    snakemake(folder, "all")
-    return folder
 
 
 def test_everything_promised_is_there(study):

@@ -503,10 +503,14 @@ def _with_protocol(settings: Any) -> Any:
     return _overlay(PUBLISHED, settings) if published else settings
 
 
+def changed(study: Study, changes: Mapping[str, Any]) -> Study:
+    """Give a study with some settings changed, and all others as they are."""
+    return Study.model_validate(_overlay(study.model_dump(), changes))
+
+
 def as_published(study: Study) -> Study:
     """Give the same study with everything that the protocol decides as it was published."""
-    published = _overlay(PUBLISHED, {"protocol": {"name": "published"}})
-    return Study.model_validate(_overlay(study.model_dump(), published))
+    return changed(study, _overlay(PUBLISHED, {"protocol": {"name": "published"}}))
 
 
 def load_study(settings: Mapping[str, Any]) -> Study:

@@ -58,6 +58,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "ceiling": {"time_ms": REAL, "lower": REAL, "upper": REAL},
     "behavior_rdm": {"source": TEXT, "first": TEXT, "second": TEXT, "value": REAL},
     "identification": {"source": TEXT, "model": TEXT, "participant": TEXT, "rho": REAL, "centred": REAL},
+    "ablation": {"variant": TEXT, "metric": TEXT, "value": REAL, "low": REAL, "high": REAL, "worth": REAL,
+                 "worth_low": REAL, "worth_high": REAL},
     "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, "value": REAL, "low": REAL, "high": REAL,
                 "p": REAL, "varies": TEXT, "independent": TEXT},
 }  # fmt: skip

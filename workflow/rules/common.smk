@@ -34,3 +34,38 @@ def rdms(half):
     return expand(
         f"{RESULTS}/rdm/{{participant}}_{half}.parquet", participant=STUDY.participants
     )
+
+
+# Ablations of the study by name, and the stages in which each is not the study itself.
+ABLATED = ablations.variants(STUDY)
+DEPARTED = {
+    name: ablations.departures(STUDY, variant) for name, variant in ABLATED.items()
+}
+EMBEDDED = ["behavior", "group", *STUDY.participants]
+
+
+def ablated(stage, file):
+    """Give an input function for a stage's file: the variant's own, or the study's where they are the same."""
+
+    def choose(wildcards):
+        own = stage in DEPARTED[wildcards.variant]
+        folder = f"{RESULTS}/ablations/{wildcards.variant}" if own else RESULTS
+        return f"{folder}/models/{file.format(**wildcards)}"
+
+    return choose
+
+
+def begun_from(wildcards):
+    """Give the model that a variant's personal models start from."""
+    start = ABLATED[wildcards.variant].protocol.individual_starts_from
+    stage = "group" if start == "group" else "behavior"
+    return ablated(stage, f"{stage}.safetensors")(wildcards)
+
+
+def finished(wildcards):
+    """Give all models of a variant."""
+    stages = {"behavior": "behavior", "group": "group"}
+    return [
+        ablated(stages.get(model, "individual"), f"{model}.safetensors")(wildcards)
+        for model in EMBEDDED
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,25 @@ from typing import Any
 import open_clip
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from cliphba.tables import digest
+from cliphba.tables import digest, write_atomically
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 
 
 def choose_device(device: str) -> torch.device:
-    """Turn ``auto``, ``cpu`` or ``cuda`` into a device; ``auto`` is the GPU where there is one."""
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device; ``auto`` is the GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        If the GPU is asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("compute.device: 'cuda', but torch finds no GPU here; set it to 'auto' or 'cpu'")
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)
@@ -152,18 +160,49 @@ def _open_image(path: Path) -> Image.Image:
         raise ValueError(f"{path}: not an image that Pillow can read; replace it or remove its stimulus") from error
 
 
-def check_architecture(architecture: dict[str, Any], origin: str) -> None:
-    """Refuse a vision tower whose blocks have no CLS token or whose attention cannot be adapted.
+# What makes image features those of the class token; open_clip's defaults.
+CLASS_TOKEN = {"pool_type": "tok", "attentional_pool": False, "final_ln_after_pool": False}
+
+
+def _misfit(architecture: Mapping[str, Any]) -> str | None:
+    """Say why the method cannot be applied to an architecture; nothing if it can."""
+    vision, text = architecture.get("vision_cfg", {}), architecture.get("text_cfg", {})
+    pooling = {name: vision[name] for name, usual in CLASS_TOKEN.items() if vision.get(name, usual) != usual}
+    misfits: dict[str, Any] = {
+        "its vision tower comes from timm (vision_cfg.timm_model_name)": vision.get("timm_model_name"),
+        "its vision tower is a CNN (vision_cfg.layers is a list)": isinstance(vision.get("layers"), list | tuple),
+        "it is a CoCa (multimodal_cfg)": architecture.get("multimodal_cfg"),
+        f"its image features are not those of the class token (vision_cfg: {pooling})": pooling,
+        "its text tower comes from Hugging Face (text_cfg.hf_model_name)": text.get("hf_model_name"),
+        "its tokenizer comes from Hugging Face (text_cfg.hf_tokenizer_name)": text.get("hf_tokenizer_name"),
+        "its text tower is a module of its own (custom_text)": architecture.get("custom_text"),
+    }
+    return next((misfit for misfit, found in misfits.items() if found), None)
+
+
+def check_architecture(architecture: Mapping[str, Any], origin: str) -> None:
+    """Refuse a CLIP without a class token after every block, or whose attention cannot be adapted.
+
+    Parameters
+    ----------
+    architecture
+        Model configuration in open_clip's terms.
+    origin
+        Where it comes from, for the message.
 
     Raises
     ------
     ValueError
-        If the model is not a CLIP with a plain vision transformer.
+        If one of the towers is not a plain transformer of open_clip's, or image features are not pooled as the
+        normalised, projected class token.
     """
-    vision, text = architecture.get("vision_cfg", {}), architecture.get("text_cfg", {})
-    if not isinstance(vision.get("layers"), int) or "timm_model_name" in vision:
-        raise ValueError(f"{origin}: the vision tower must be open_clip's own vision transformer, not a CNN or timm")
-    if vision.get("block_type") != "custom" or text.get("block_type") != "custom":
+    misfit = _misfit(architecture)
+    if misfit:
+        raise ValueError(
+            f"{origin}: {misfit}; class tokens and adapters need both of open_clip's own transformers, so take a "
+            "model such as ViT-B-32-quickgelu, ViT-B-16 or ViT-L-14"
+        )
+    if any(architecture.get(tower, {}).get("block_type") != "custom" for tower in ("vision_cfg", "text_cfg")):
         raise ValueError(
             f"{origin}: vision_cfg and text_cfg need block_type = 'custom'; without it torch's attention ignores "
             "adapters on its output projection silently"
@@ -196,12 +235,34 @@ def load_backbone(folder: Path, device: str = "auto") -> Backbone:
 
 
 def save_backbone(
-    clip: open_clip.CLIP, architecture: dict[str, Any], preprocessing: dict[str, Any], folder: Path
+    clip: open_clip.CLIP,
+    architecture: Mapping[str, Any],
+    preprocessing: Mapping[str, Any],
+    folder: Path,
+    source: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a CLIP as a backbone folder in open_clip's local format."""
+    """Write a CLIP as a backbone folder in open_clip's local format.
+
+    Parameters
+    ----------
+    clip
+        The weights.
+    architecture, preprocessing
+        Model and image preprocessing in open_clip's terms.
+    folder
+        Where to; it is made.
+    source
+        Where the weights come from, kept beside the architecture; open_clip passes over it.
+
+    Raises
+    ------
+    ValueError
+        If the architecture does not fit.
+    """
     check_architecture(architecture, "the architecture")
-    folder.mkdir(parents=True, exist_ok=True)
-    description = {"model_cfg": architecture, "preprocess_cfg": preprocessing}
-    (folder / CONFIG_FILE).write_text(json.dumps(description, indent=2, sort_keys=True))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in clip.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_FILE)
+    write_atomically(folder / WEIGHTS_FILE, save(weights))
+    described = {"model_cfg": architecture, "preprocess_cfg": preprocessing}
+    if source is not None:
+        described["source"] = source
+    write_atomically(folder / CONFIG_FILE, json.dumps(described, indent=2, sort_keys=True).encode())

@@ -10,8 +10,8 @@ from torch import Tensor
 from cliphba import rdm
 from cliphba.config import LossWeights
 
-# Variation of a mean time generalisation that may be rounding, in units of the number format's resolution: a model that
-# weighs the blocks alike at all times has none, and its correlation with the measured one shall be zero, not chance.
+# Variation of a mean time generalisation that may be rounding, in units of the number format's resolution: a model
+# that weighs the blocks alike at all times has none, and its correlation with the measured one shall not be chance.
 ROUNDING = 1000
 
 

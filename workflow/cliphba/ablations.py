@@ -1,0 +1,61 @@
+"""What each ingredient of the method is worth: the same study with one of them left out or exchanged at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cliphba import stages
+from cliphba.config import Study, as_published, changed
+
+LORA = {"adapter": {"method": "lora"}}
+NO_STAGE_2 = {"stage_2_epochs": 0}
+
+# What is changed against the study as it is configured.
+CHANGES: dict[str, dict[str, Any]] = {
+    "no preoptimised reweighting": {"protocol": {"initial_reweighting": "last_block"}},
+    "no stage 2": {"group_training": NO_STAGE_2, "individual_training": NO_STAGE_2},
+    "no noise": {"protocol": {"noise_scale": 0}},
+    "published noise": {"protocol": {"noise_scale": 1}},
+    "individuals start from behavior": {"protocol": {"individual_starts_from": "behavior"}},
+    "lora": {"behavior_training": LORA, "group_training": LORA, "individual_training": LORA},
+}
+PUBLISHED = "published protocol"
+
+
+def variants(study: Study) -> dict[str, Study]:
+    """Give every ablation of a study, by a name that can stand in a path."""
+    found = {name: changed(study, changes) for name, changes in CHANGES.items()}
+    found[PUBLISHED] = as_published(study)
+    return {name.replace(" ", "_"): variant for name, variant in found.items()}
+
+
+def departures(study: Study, variant: Study) -> set[str]:
+    """Name the stages of a variant that are not those of the study; all others need not be trained again."""
+    both = study, variant
+    starts = {"clip": "behavior", "behavior": "behavior", "group": "group"}
+    begun_from = starts[variant.protocol.individual_starts_from]
+    differ = {
+        "behavior": _differ(*map(stages.behavior, both)),
+        "initial": _differ(*map(stages.initial_reweighting, both)),
+        "group_stage_1": _differ(*(stages.reweighting(one, "group") for one in both)),
+        "group": _differ(*(stages.adapters(one, "group") for one in both)),
+        "individual_stage_1": _differ(*(stages.reweighting(one, "individual") for one in both)),
+        "individual": _differ(*(stages.adapters(one, "individual") for one in both)),
+    }
+    needs = {
+        "behavior": [],
+        "initial": ["behavior"],
+        "group_stage_1": ["behavior", "initial"],
+        "group": ["group_stage_1"],
+        "individual_stage_1": [begun_from, "initial"],
+        "individual": ["individual_stage_1"],
+    }
+    departed: set[str] = set()
+    for stage, differs in differ.items():
+        if differs or departed & set(needs[stage]):
+            departed.add(stage)
+    return departed
+
+
+def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return first != second
