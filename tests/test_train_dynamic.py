@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from cliphba import rdm
+from cliphba.clip import adapters
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.clip.backbone import Backbone
+from cliphba.clip.economy import forget_activations
 from cliphba.config import Adapter, Compute, DynamicTraining, LossWeights, Protocol
 from cliphba.models.checkpoint import Checkpoint, DynamicState, TrainedAdapter, save_checkpoint
 from cliphba.models.heads import DynamicHead, TemporalCurves, block_similarity
+from cliphba.studies import DEMO_PUBLISHED as PUBLISHED
 from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
 from cliphba.train.loop import EpochLosses, best_loss
@@ -250,3 +253,81 @@ def test_an_undefined_rdm_is_refused_and_not_trained_on(backbone, measured, text
     holed[0] = torch.nan
     with pytest.raises(ValueError, match="stage 1: reweighting: the train loss of epoch 1 is not a number"):
         train(backbone, [MeasuredImages(measured[0].images, holed), measured[1]], text_features)
+
+
+def test_participants_trained_at_once_get_what_they_would_get_alone(backbone, measured, text_features):
+    """Though one of them stops early and the others go on."""
+    generator = torch.Generator().manual_seed(8)
+    rdms = [
+        torch.stack([part.rdms, 2 - part.rdms, torch.rand(part.rdms.shape, generator=generator)])
+        for part in measured[:2]
+    ]
+    setup = Setup(backbone, text_features, *measured[:2], SETTINGS, QUIET, 0, COMPUTE)
+    heads = [start_head(), make_head(torch.randn(TIMES, LAYERS, generator=generator)), start_head()]
+    together = fit_reweightings(setup.of_members(rdms), heads)
+    lengths = {len(fit.log) for fit in together}
+    assert len(lengths) > 1, "all stopped at the same time: the test says nothing"
+    for index, head in enumerate(heads):
+        (alone,) = fit_reweightings(setup.of_members([part[[index]] for part in rdms]), [head])
+        torch.testing.assert_close(
+            together[index].dynamic.reweighting, alone.dynamic.reweighting, atol=1e-4, rtol=1e-3
+        )
+        assert [losses.epoch for losses in together[index].log] == [losses.epoch for losses in alone.log]
+        torch.testing.assert_close(together[index].before, alone.before, atol=1e-3, rtol=0)
+
+
+def test_activations_computed_again_change_nothing(backbone, measured, text_features, fitted):
+    saving = Compute(device="cpu", gradient_checkpointing=True)
+    found = train(backbone, measured, text_features, compute=saving)
+    assert found.logs == fitted.logs
+    assert all(torch.equal(found.adapter.state[name], tensor) for name, tensor in fitted.adapter.state.items())
+
+
+def test_activations_are_in_fact_not_kept(backbone, measured, text_features):
+    def kept_bytes(gradient_checkpointing):
+        adapted = adapters.add_adapters(backbone.copy().clip, PLAN, seed=0)
+        if gradient_checkpointing:
+            forget_activations(adapted.clip)
+        model = dynamic.DynamicModel(backbone.with_clip(adapted.clip), text_features, start_head())
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: sizes.append(tensor.numel()) or tensor, lambda tensor: tensor
+        ):
+            model.losses(model.similarity(measured[0].images), measured[0].rdms)
+        return sum(sizes)
+
+    assert kept_bytes(True) < kept_bytes(False) / 3
+
+
+def test_bfloat16_trains_nearly_the_same_model_with_weights_in_float32(backbone, measured, text_features, fitted):
+    found = train(backbone, measured, text_features, compute=Compute(device="cpu", precision="bfloat16"))
+    assert {tensor.dtype for tensor in found.adapter.state.values()} == {torch.float32}
+    assert found.logs[1] != fitted.logs[1]
+    assert best_loss(found.logs[1]) == pytest.approx(best_loss(fitted.logs[1]), rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["lora", "published_dora"])
+def test_other_adapters_learn_too_but_the_published_ones_first_lose_what_stage_1_gave(
+    backbone, measured, text_features, method
+):
+    """Fault 2: both factors start at random."""
+    fit = train(backbone, measured, text_features, adapter=Adapter(method=method, rank=4, magnitude=False))
+    assert best_loss(fit.logs[1]) < fit.logs[1][0].total
+    assert fit.adapter.plan.method == method
+    lost = fit.logs[1][0].total / best_loss(fit.logs[0])
+    assert lost > 1.1 if method == "published_dora" else lost == pytest.approx(1, abs=1e-5)
+
+
+def test_the_published_protocol_trains_with_noise_in_validation_and_resumes(
+    backbone, measured, text_features, tmp_path, monkeypatch
+):
+    protocol = PUBLISHED.protocol.model_copy(update={"noise_scale": 0.2})
+    options = {"protocol": protocol, "adapter": Adapter(method="published_dora", rank=4, magnitude=False)}
+    whole = train(backbone, measured, text_features, **options)
+    assert whole.dynamic.evaluation_noise == (0.2, 0)
+    for step in (5, 30):
+        training = lambda: train(backbone, measured, text_features, kept=tmp_path, **options)  # noqa: E731
+        assert killed_at(step, monkeypatch, training)
+    resumed = train(backbone, measured, text_features, kept=tmp_path, **options)
+    assert resumed.logs == whole.logs
+    assert all(torch.equal(resumed.adapter.state[name], tensor) for name, tensor in whole.adapter.state.items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from cliphba.evaluate import personal
@@ -14,6 +13,7 @@ from cliphba.evaluate.bootstrap import Estimate
 from cliphba.tables import COLUMNS
 
 AS_CONFIGURED = "as configured"
+WORTH = ("worth", "worth_low", "worth_high")
 
 
 @dataclass(frozen=True)
@@ -46,40 +46,45 @@ def compare(reference: Measured, variants: Mapping[str, Measured]) -> pd.DataFra
     -------
     DataFrame
         Table of kind ``ablation``. ``worth`` is the reference minus the variant, paired: above zero, what was left
-        out helps. Intervals vary stimuli, and participants where there is a mean over them, but no seed of training.
+        out helps. Metrics that a change does not reach are left out. Intervals vary stimuli, and participants where
+        there is a mean over them, but no seed of training.
     """
-    rows = []
-    for variant, measured in {AS_CONFIGURED: reference, **variants}.items():
-        for metric, estimate in _quantities(measured, measured).items():
-            worth = None if measured is reference else _quantities(measured, reference, minus=True)[metric]
-            rows.append(
-                {"variant": variant, "metric": metric, **_interval(estimate, ""), **_interval(worth, "worth")}
-            )
+    configured = _quantities(reference)
+    rows = [{"variant": AS_CONFIGURED, "metric": metric, **_describe(own)} for metric, own in configured.items()]
+    for variant, measured in variants.items():
+        worth = _quantities(reference, measured)
+        rows += [
+            {"variant": variant, "metric": metric, **_describe(own), **_describe(worth[metric], WORTH)}
+            for metric, own in _quantities(measured).items()
+            if worth[metric].resampled.any()
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS["ablation"]))
 
 
-def _quantities(measured: Measured, reference: Measured, *, minus: bool = False) -> dict[str, Estimate]:
-    """Each metric of a way of running the method, or of the reference minus it."""
-
-    def against(own: Estimate, other: Estimate) -> Estimate:
-        return other - own if minus else own
-
-    models, others = measured.models, reference.models
-    area = models.area
-    group = against(models.rho["group"].map(area), others.rho["group"].map(area))
-    own = against(models.own().map(area), others.own().map(area))
-    margins = [personal.similarity(each).map(personal.margin) for each in (models, others)]
+def _by_participant(measured: Measured) -> dict[str, Estimate]:
+    """Each metric, areas for each participant."""
+    models = measured.models
     return {
-        "behavior_rho": against(measured.behavior, reference.behavior),
-        "group_alignment_auc": group.mean_over_participants(models.draws),
-        "own_alignment_auc": own.mean_over_participants(models.draws),
-        "identification_margin": against(*margins),
+        "behavior_rho": measured.behavior,
+        "group_alignment_auc": models.rho["group"].map(models.area),
+        "own_alignment_auc": models.own().map(models.area),
+        "identification_margin": personal.similarity(models).map(personal.margin),
     }
 
 
-def _interval(estimate: Estimate | None, prefix: str) -> dict[str, float]:
-    names = (f"{prefix}_low", f"{prefix}_high") if prefix else ("low", "high")
-    if estimate is None:
-        return dict.fromkeys((prefix, *names), np.nan)
+def _quantities(measured: Measured, less: Measured | None = None) -> dict[str, Estimate]:
+    """Each metric of a way of running the method; or by how much it exceeds that of another."""
+    found = _by_participant(measured)
+    if less is not None:
+        others = _by_participant(less)
+        found = {metric: estimate - others[metric] for metric, estimate in found.items()}
+    # means come last: differences have a variance of their own
+    return {
+        metric: estimate.mean_over_participants(measured.models.draws) if metric.endswith("auc") else estimate
+        for metric, estimate in found.items()
+    }
+
+
+def _describe(estimate: Estimate, names: tuple[str, str, str] = ("value", "low", "high")) -> dict[str, float]:
     low, high = estimate.interval()
-    return {prefix or "value": float(estimate.value), names[0]: float(low), names[1]: float(high)}
+    return dict(zip(names, (float(estimate.value), float(low), float(high)), strict=True))
