@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from cliphba.clip.adapters import AdapterPlan
+from cliphba.clip.adapters import AdapterPlan, add_adapters
 from cliphba.config import Adapter, BehaviorTraining
 from cliphba.models.checkpoint import Checkpoint, save_checkpoint
 from cliphba.models.heads import behavior_embedding
-from cliphba.train.behavior import LabelledImages, UpperVision, fit_behavior
+from cliphba.train.behavior import LabelledImages, fit_behavior
 from cliphba.train.loop import best_loss
 from tests.killing import killed_at
 from tests.small_clip import LAYERS, PROMPTS, pictures, trained_adapter
@@ -31,9 +32,12 @@ def checkpoint_of(backbone, *adapters):
     )
 
 
-@torch.no_grad()
 def embed(model, images):
     return behavior_embedding(model.image_features(images), model.text_features(PROMPTS), model.scale)
+
+
+def loss(model, labelled):
+    return torch.mean((embed(model, labelled.images) - labelled.target) ** 2)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def labelled(backbone):
     return [LabelledImages(part, embed(planted, part)) for part in images]
 
 
-def train(backbone, labelled, *, seed=0, kept=None, **changes):
+def train(backbone, labelled, *, seed=0, kept=None, precision="float32", **changes):
     return fit_behavior(
         backbone,
         prompts=PROMPTS,
@@ -54,6 +58,7 @@ def train(backbone, labelled, *, seed=0, kept=None, **changes):
         validation=labelled[1],
         settings=SETTINGS.model_copy(update=changes),
         seed=seed,
+        precision=precision,
         kept=kept,
     )
 
@@ -73,33 +78,62 @@ def test_a_killed_training_ends_as_if_it_had_not_been(backbone, labelled, fitted
     assert all(torch.equal(resumed.adapter.state[name], tensor) for name, tensor in fitted.adapter.state.items())
 
 
-@pytest.mark.parametrize("first", range(LAYERS + 1))
-def test_cached_lower_blocks_give_the_features_of_the_whole_tower(backbone, first):
-    images = pictures(5)
-    upper = UpperVision(backbone.clip.visual, first)
-    found = upper(upper.lower_tokens(images, batch=2))
-    torch.testing.assert_close(found, backbone.image_features(images), atol=1e-5, rtol=0)
+@pytest.mark.parametrize("method", ["dora", "lora", "published_dora"])
+@pytest.mark.parametrize("blocks", [(LAYERS, 2), (2, 1), (1, 2)])
+def test_epochs_are_those_of_whole_towers(backbone, labelled, method, blocks):
+    """Plain training of whole towers, batch by batch, as anyone would write it."""
+    training, validation, _ = labelled
+    adapter = Adapter(rank=4, method=method)
+    # no batch size that divides the images: the last batch of an epoch and of the validation images is smaller
+    fit = train(
+        backbone, labelled, adapter=adapter, vision_blocks=blocks[0], text_blocks=blocks[1], batch_size=10, epochs=2
+    )
+
+    adapted = add_adapters(backbone.copy().clip, fit.adapter.plan, seed=0)
+    model = backbone.with_clip(adapted.clip)
+    optimizer = torch.optim.AdamW(adapted.trainable(), lr=SETTINGS.learning_rate, weight_decay=SETTINGS.weight_decay)
+    shuffle = np.random.default_rng(0)
+    expected = [loss(model, validation)]
+    for _ in range(2):
+        seen = []
+        for chosen in torch.from_numpy(shuffle.permutation(48)).split(10):
+            optimizer.zero_grad()
+            seen.append(loss(model, LabelledImages(training.images[chosen], training.target[chosen])))
+            seen[-1].backward()
+            optimizer.step()
+        expected += [torch.stack(seen).mean(), loss(model, validation)]
+    assert [losses.total for losses in fit.log] == pytest.approx([one.item() for one in expected], rel=1e-4)
+
+
+def test_frozen_blocks_run_once_whatever_the_epochs(backbone, labelled):
+    watched, seen = backbone.copy(), {"vision": 0, "text": 0}
+    for tower, transformer in (("vision", watched.clip.visual.transformer), ("text", watched.clip.transformer)):
+
+        def count(_, given, tower=tower):
+            seen[tower] += len(given[0])
+
+        transformer.resblocks[0].mlp.register_forward_pre_hook(count)
+    train(watched, labelled, epochs=3)
+    assert seen["vision"] == 48 + 16
+    assert seen["text"] <= 2 * len(PROMPTS)  # the check of the prompts reads them, too
 
 
 def test_a_planted_perception_is_approached_on_unseen_images(backbone, labelled, fitted):
     unseen = labelled[2]
     found = checkpoint_of(backbone, fitted.adapter).onto(backbone)
-    before, after = (torch.mean((embed(model, unseen.images) - unseen.target) ** 2) for model in (backbone, found))
-    assert after < before / 2
+    assert loss(found, unseen) < loss(backbone, unseen) / 2
 
 
 @pytest.mark.parametrize("learning_rate", [3e-3, 3e-2])
 def test_the_saved_model_has_the_best_validation_loss_not_the_last(backbone, labelled, learning_rate):
     fit = train(backbone, labelled, learning_rate=learning_rate, epochs=3)
     found = checkpoint_of(backbone, fit.adapter).onto(backbone)
-    loss = torch.mean((embed(found, labelled[1].images) - labelled[1].target) ** 2)
-    assert float(loss) == pytest.approx(best_loss(fit.log), rel=1e-4)
+    assert float(loss(found, labelled[1])) == pytest.approx(best_loss(fit.log), rel=1e-4)
     assert learning_rate < 1e-2 or fit.log[-1].total > best_loss(fit.log) * 1.01
 
 
 def test_training_starts_from_plain_clip(backbone, labelled, fitted):
-    loss = torch.mean((embed(backbone, labelled[1].images) - labelled[1].target) ** 2)
-    assert fitted.log[0].total == pytest.approx(float(loss), rel=1e-5)
+    assert fitted.log[0].total == pytest.approx(float(loss(backbone, labelled[1])), rel=1e-5)
 
 
 def test_the_backbone_given_stays_as_it_was(backbone, labelled):
@@ -135,3 +169,23 @@ def test_a_missing_target_value_is_refused_and_not_trained_on(backbone, labelled
     holed[3, 2] = torch.nan
     with pytest.raises(ValueError, match="look for missing values in the targets"):
         train(backbone, [replace(labelled[0], target=holed), labelled[1]], epochs=2)
+
+
+def test_a_prompt_the_text_tower_cannot_read_whole_is_refused(backbone, labelled):
+    prompts = ("a; very; long; prompt; " * 4, *PROMPTS[1:])
+    with pytest.raises(ValueError, match="has more than the 12 tokens this CLIP can read"):
+        fit_behavior(
+            backbone,
+            prompts=prompts,
+            training=labelled[0],
+            validation=labelled[1],
+            settings=SETTINGS,
+            seed=0,
+        )
+
+
+def test_bfloat16_trains_nearly_the_same_model_with_weights_in_float32(backbone, labelled, fitted):
+    found = train(backbone, labelled, precision="bfloat16")
+    assert {tensor.dtype for tensor in found.adapter.state.values()} == {torch.float32}
+    assert found.log != fitted.log
+    assert best_loss(found.log) == pytest.approx(best_loss(fitted.log), rel=0.3)

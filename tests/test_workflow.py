@@ -6,10 +6,17 @@ import os
 
 import pandas as pd
 import pytest
+import torch
+import yaml
 
 import cliphba
 from cliphba import tables
-from tests.tiny_study import RESULTS, snakemake
+from cliphba.ablations import variants
+from cliphba.evaluate.ablation import AS_CONFIGURED
+from cliphba.models.checkpoint import read_checkpoint
+from cliphba.studies import TINY
+from cliphba.train.target import measure_curves
+from tests.tiny_study import CONFIG, RESULTS, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -22,7 +29,7 @@ def planned(output: str) -> dict[str, int]:
 
 def test_everything_promised_is_there(study):
     results = study / RESULTS
-    for figure in ("behavior", "alignment", "reweighting", "identification", "decoding"):
+    for figure in ("behavior", "alignment", "reweighting", "identification", "decoding", "training"):
         assert (results / f"figures/{figure}.svg").stat().st_size > 1000
         assert "Simulated data" in (results / f"figures/{figure}.svg").read_text()
         assert (results / f"figures/{figure}.png").stat().st_size > 1000
@@ -73,12 +80,14 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "decode_rdm": 1,
         "decode_test_rdm": 1,
         "initialise_reweighting": 1,
+        "fit_group_reweighting": 1,
         "tune_group": 1,
+        "fit_individual_reweightings": 1,
         "tune_individual": 3,
         "embed": 1,
         "evaluate": 1,
         "describe_decoding": 1,
-        "draw_figure": 5,
+        "draw_figure": 6,
     }
 
 
@@ -123,3 +132,89 @@ def test_every_trial_is_accounted_for(study):
     )
     assert (trials["kept"] <= trials["recorded"]).all()
     assert (trials["kept"] > 0.7 * trials["recorded"]).all()
+
+
+@pytest.fixture(scope="module")
+def ablated(study):
+    """The tiny study with its ablations, the published protocol among them."""
+    snakemake(study, "ablations")
+    return study / RESULTS
+
+
+def test_ablations_are_tabulated(ablated):
+    table = tables.read(ablated / "ablation.parquet", "ablation")
+    named = variants(TINY)
+    # the tiny study has the published scale of the noise: that variant is the study itself
+    assert set(table["variant"]) == {AS_CONFIGURED, *named} - {"published_noise"}
+    changed = table[table["variant"] != AS_CONFIGURED]
+    assert (changed["worth_low"] <= changed["worth"] + 1e-9).all()
+    assert (changed["worth"] <= changed["worth_high"] + 1e-9).all()
+    assert set(table.loc[table["variant"] == "no_stage_2", "metric"]) == {
+        "group_alignment_auc",
+        "own_alignment_auc",
+        "identification_margin",
+    }
+
+
+def test_stages_that_a_change_does_not_reach_are_not_trained_again(ablated):
+    found = {
+        path.stem for path in (ablated / "ablations/individuals_start_from_behavior/models").glob("*.safetensors")
+    }
+    assert found == {"sub-01", "sub-02", "sub-03"}
+
+
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+def test_what_training_knew_of_what_is_held_out(ablated, protocol):
+    """Faults 5 and 6: scaling and curves from everything, and times before onset, under published only."""
+    corrected = protocol == "corrected"
+    folder = ablated if corrected else ablated / "ablations/published_protocol"
+    stimuli = tables.read(ablated / "source/stimuli.parquet", "stimuli").set_index("stimulus")
+    embedding = tables.read(ablated / "source/behavior_embedding.parquet", "behavior_embedding")
+    seen = embedding[embedding["stimulus"].map(stimuli["split"]) == "train"] if corrected else embedding
+    behavior = read_checkpoint(folder / "models/behavior.safetensors")
+    assert behavior.metadata["scaling"] == {"low": seen["value"].min(), "high": seen["value"].max()}
+    assert behavior.images == ("backbone" if corrected else "published")
+
+    person = read_checkpoint(folder / "models/sub-01.safetensors").dynamic
+    assert (person.curves.times_ms.min() > 0) == corrected
+    rdms = {name: tables.read_rdms(ablated / f"rdm/{name}_train.parquet") for name in ("sub-01", "sub-02", "sub-03")}
+    recorded = stimuli[stimuli["image_set"] == "recorded"]
+    chosen = list(recorded.index[recorded["split"] == "train"] if corrected else recorded.index)
+    people = ["sub-01"] if corrected else list(rdms)
+    expected = measure_curves([rdms[name].of(chosen) for name in people], "after_onset" if corrected else "all")
+    assert torch.equal(person.curves.richness, expected.richness)
+    assert torch.equal(person.curves.noise, expected.noise)
+
+
+def test_noise_of_published_models_has_one_recorded_seed(ablated):
+    folder = ablated / "ablations/published_protocol/models"
+    noise = [read_checkpoint(folder / f"{name}.safetensors").dynamic.evaluation_noise for name in TINY.participants]
+    assert noise[0] == (1.0, TINY.seed_of("tune_individual"))
+    assert len(set(noise)) == 1
+    assert read_checkpoint(ablated / "models/sub-01.safetensors").dynamic.evaluation_noise is None
+
+
+def test_any_ablated_model_opens_like_any_other(ablated, monkeypatch):
+    monkeypatch.chdir(ablated.parent.parent)
+    folder = RESULTS / "ablations/published_protocol"
+    model = cliphba.load(folder / "models/sub-02.safetensors", backbone=RESULTS / "backbone")
+    images = sorted((RESULTS / "source/images").glob("*.png"))[:4]
+    assert model.rdms(images).values.shape == (len(TINY.grid.times_ms), 6)
+
+
+def test_published_alignment_is_reported_on_training_data(study, tmp_path):
+    """Fault 7: by the evaluation alone, with the models that are there."""
+    settings = yaml.safe_load((study / CONFIG).read_text())
+    settings["protocol"]["evaluated_on"] = "training"
+    (tmp_path / "published.yaml").write_text(yaml.safe_dump(settings))
+    target = str(RESULTS / "summary.parquet")
+    before = tables.read(study / target, "summary")
+    snakemake(study, target, "--allowed-rules", "evaluate", config=tmp_path / "published.yaml")
+    after = tables.read(study / target, "summary")
+    areas = [one[one["metric"] == "alignment_auc"].set_index("model") for one in (before, after)]
+    assert (areas[0].loc["group", "independent"], areas[1].loc["group", "independent"]) == (
+        "images, sessions",
+        "nothing",
+    )
+    assert areas[1].loc["group", "value"] > areas[0].loc["group", "value"]
+    snakemake(study, target)

@@ -54,6 +54,7 @@ fit = fit_behavior(
     validation=labelled(splits["validation"]),
     settings=BehaviorTraining.model_validate(stage["training"]),
     seed=stage["seed"],
+    precision=compute.precision,
     kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
 )
 checkpoint = Checkpoint(

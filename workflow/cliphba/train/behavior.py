@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,9 @@ from torch import Tensor, nn
 
 from cliphba.clip import adapters
 from cliphba.clip.backbone import Backbone
-from cliphba.config import BehaviorTraining
+from cliphba.clip.economy import arithmetic
+from cliphba.clip.upper import Stream, UpperTower, text_tower, vision_tower
+from cliphba.config import BehaviorTraining, Precision
 from cliphba.models.checkpoint import TrainedAdapter
 from cliphba.models.heads import behavior_embedding
 from cliphba.train.loop import EpochLosses, Task, fit
@@ -35,39 +36,49 @@ class BehaviorFit:
     log: list[EpochLosses]
 
 
-class UpperVision(nn.Module):
-    """The blocks of a vision tower from some block on: all of it that adapters in them can change."""
+@dataclass(frozen=True)
+class BehaviorModel:
+    """A model in training, from the first adapted block of either tower on.
 
-    def __init__(self, visual: Any, first: int) -> None:
-        super().__init__()
-        self.visual = visual
-        self.first = first
+    Attributes
+    ----------
+    vision, text
+        The upper parts of the towers, with adapters.
+    prompts
+        What enters the text tower's, for all dimensions.
+    scale
+        exp of CLIP's logit scale.
+    precision
+        Arithmetic of the towers.
+    """
 
-    @torch.no_grad()
-    def lower_tokens(self, images: Tensor, batch: int) -> Tensor:
-        """Tokens that enter the first of these blocks: (images, tokens, width). Computed once, never changing."""
-        return torch.cat([self._lower(part) for part in images.split(batch)])
+    vision: UpperTower
+    text: UpperTower
+    prompts: Stream
+    scale: Tensor
+    precision: Precision
 
-    def _lower(self, images: Tensor) -> Tensor:
-        if self.first == 0:
-            embedded: Tensor = self.visual._embeds(images)
-            return embedded
-        outputs = self.visual.forward_intermediates(
-            images,
-            indices=[self.first - 1],
-            stop_early=True,
-            intermediates_only=True,
-            output_fmt="NLC",
-            output_extra_tokens=True,
-        )
-        return torch.cat([outputs["image_intermediates_prefix"][0], outputs["image_intermediates"][0]], dim=1)
+    @classmethod
+    def of(
+        cls,
+        backbone: Backbone,
+        plan: adapters.AdapterPlan,
+        prompts: Sequence[str],
+        *,
+        batch: int,
+        precision: Precision = "float32",
+    ) -> BehaviorModel:
+        """Put a model together around an adapted backbone; some prompts pass the frozen blocks at once."""
+        vision = min(plan.blocks["vision"], default=backbone.vision_blocks)
+        text = UpperTower(text_tower(backbone.clip), min(plan.blocks["text"], default=backbone.text_blocks))
+        entering = text.enter(backbone.tokenize(list(prompts)), batch)
+        return cls(UpperTower(vision_tower(backbone.clip), vision), text, entering, backbone.scale, precision)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Normalised image features (images, shared dimensions) from the lower tokens."""
-        for block in self.visual.transformer.resblocks[self.first :]:
-            tokens = block(tokens)
-        pooled, _ = self.visual._pool(tokens)
-        return nn.functional.normalize(pooled @ self.visual.proj, dim=-1)
+    def predict(self, images: Stream) -> Tensor:
+        """Embed what enters the upper vision tower: (images, dimensions)."""
+        with arithmetic(self.scale.device, self.precision):
+            features, prompts = self.vision.features(images), self.text.features(self.prompts)
+        return behavior_embedding(features.float(), prompts.float(), self.scale)
 
 
 def fit_behavior(
@@ -78,6 +89,7 @@ def fit_behavior(
     validation: LabelledImages,
     settings: BehaviorTraining,
     seed: int,
+    precision: Precision = "float32",
     kept: Path | None = None,
 ) -> BehaviorFit:
     """Fine-tune the last blocks of both towers so that scaled image-prompt cosines predict human dimensions.
@@ -96,6 +108,8 @@ def fit_behavior(
         Adapters and optimisation.
     seed
         Of adapters and batches.
+    precision
+        Arithmetic of the towers above the first adapted blocks.
     kept
         Folder for the state after every epoch; a training that was killed goes on from there.
     """
@@ -104,22 +118,24 @@ def fit_behavior(
         vision=_last(backbone.vision_blocks, settings.vision_blocks),
         text=_last(backbone.text_blocks, settings.text_blocks),
     )
+    # refuses prompts that the tokenizer would cut silently
+    backbone.text_features(prompts)
     adapted = adapters.add_adapters(backbone.copy().clip, plan, seed)
-    model = backbone.with_clip(adapted.clip)
-    upper = UpperVision(model.clip.visual, backbone.vision_blocks - settings.vision_blocks)
-    tokens = upper.lower_tokens(training.images, settings.batch_size)
-    held_out_tokens = upper.lower_tokens(validation.images, settings.batch_size)
+    model = BehaviorModel.of(
+        backbone.with_clip(adapted.clip), plan, prompts, batch=settings.batch_size, precision=precision
+    )
+    seen, held_out = (model.vision.enter(part.images, settings.batch_size) for part in (training, validation))
 
-    def losses(tokens: Tensor, target: Tensor) -> Tensor:
-        predicted = behavior_embedding(upper(tokens), model.text_features(prompts), model.scale)
-        return nn.functional.mse_loss(predicted, target)[None]
+    def validation_losses() -> Tensor:
+        batches = zip(*(part.split(settings.batch_size) for part in held_out), strict=True)
+        return _losses(torch.cat([model.predict(batch) for batch in batches]), validation.target)
 
     shuffle = np.random.default_rng(seed)
     task = Task(
         name="behavior",
-        batches=lambda: torch.from_numpy(shuffle.permutation(len(tokens))).split(settings.batch_size),
-        losses=lambda chosen: losses(tokens[chosen], training.target[chosen]),
-        validation_losses=lambda: losses(held_out_tokens, validation.target),
+        batches=lambda: torch.from_numpy(shuffle.permutation(len(training.images))).split(settings.batch_size),
+        losses=lambda chosen: _losses(model.predict(tuple(part[chosen] for part in seen)), training.target[chosen]),
+        validation_losses=validation_losses,
         objective=torch.sum,
         snapshot=adapted.state,
         generators=[shuffle],
@@ -128,6 +144,11 @@ def fit_behavior(
     file = kept and kept / "behavior.pt"
     state, log = fit(task, optimizer, epochs=settings.epochs, patience=settings.patience, kept=file)
     return BehaviorFit(TrainedAdapter(plan, state), log)
+
+
+def _losses(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error, the only part of the loss (1,)."""
+    return nn.functional.mse_loss(predicted, target)[None]
 
 
 def _last(blocks: int, wanted: int) -> tuple[int, ...]:

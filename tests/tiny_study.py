@@ -1,0 +1,34 @@
+"""The tiny study in a copy of the repository, run as a user would run it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+CONFIG = Path("config/studies/tiny.yaml")
+RESULTS = Path("results/tiny")
+
+
+def run_in_copy(folder: Path) -> None:
+    """Copy the repository and run the whole tiny study from nothing."""
+    ignored = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", ".*_cache", "*.egg-info")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    snakemake(folder, "all")
+
+
+def command(*arguments: str, config: Path = CONFIG) -> list[str]:
+    """Words of a call of Snakemake on the tiny study."""
+    return [sys.executable, "-m", "snakemake", "--cores", "8", *arguments, "--configfile", str(config)]
+
+
+def snakemake(folder: Path, *arguments: str, config: Path = CONFIG) -> str:
+    """Run Snakemake in a copy of the repository and give what it said; fails the test if it fails."""
+    found = subprocess.run(
+        command(*arguments, config=config), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout + found.stderr
