@@ -118,12 +118,10 @@ def test_adapters_unknown_to_peft_are_refused_before_anything_is_written(trained
     assert not list(tmp_path.iterdir())
 
 
-def test_adapters_without_places_are_left_out(backbone, backbone_folder, trained, tmp_path):
+def test_a_start_from_plain_vision_leaves_no_empty_adapters_behind(backbone, backbone_folder, trained, tmp_path):
     start = trained("group", "dora").starting_from("clip")
-    assert not start.adapters[1].plan.places
-    adapter = trained_adapter(
-        replace(start, adapters=start.adapters[:1]).onto(backbone).clip, plan("personal", "dora"), seed=7
-    )
+    assert [adapter.plan.blocks["vision"] for adapter in start.adapters] == [()]
+    adapter = trained_adapter(start.onto(backbone).clip, plan("personal", "dora"), seed=7)
     whole = replace(start, adapters=[*start.adapters, adapter])
     export_adapters(whole, tmp_path / "adapters")
     export_merged(whole, backbone_folder, tmp_path / "merged")

@@ -9,7 +9,8 @@ import yaml
 from PIL import Image
 
 from cliphba import rdm, stages, studies
-from cliphba.clip.images import THINGS_DEVIATION, THINGS_MEAN, prepare_images
+from cliphba.clip.images import PUBLISHED as PREPARATION
+from cliphba.clip.images import prepare_images
 from cliphba.config import ConfigurationError, DynamicTraining, Protocol, as_published, load_study
 from cliphba.models.heads import DynamicHead, TemporalCurves, TemporalNoise
 from cliphba.models.perception import PerceptionModel
@@ -254,7 +255,7 @@ def test_published_images_are_squashed_and_have_the_colours_of_things(backbone, 
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     (found,) = prepare_images(backbone, "published").read_images([tmp_path / "wide.png"])
     assert found.shape == (3, SIZE, SIZE)
-    mean, deviation = (torch.tensor(each)[:, None, None] for each in (THINGS_MEAN, THINGS_DEVIATION))
+    mean, deviation = (torch.tensor(PREPARATION[name])[:, None, None] for name in ("mean", "std"))
     grey = found * deviation + mean
     assert grey[:, :, : SIZE // 2 - 2].min() == pytest.approx(1, abs=1e-5)
     assert grey[:, :, SIZE // 2 + 2 :].max() == pytest.approx(0, abs=1e-5)

@@ -240,7 +240,7 @@ def benchmark_behavior(name: str, narrower: int = 1, *, images: int, batch: int)
             take_step(nn.functional.mse_loss(predict(chosen), target[chosen]), optimizer)
 
     def enter() -> tuple[BehaviorModel, Stream]:
-        model = BehaviorModel.of(adapted, plan, PROMPTS, batch=batch)
+        model = BehaviorModel.of(adapted, plan, PROMPTS, batch)
         return model, model.vision.enter(pictures, batch)
 
     def from_cache(chosen: Tensor) -> Tensor:

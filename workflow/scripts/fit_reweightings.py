@@ -1,6 +1,7 @@
 """Stage 1 of training to MEG: the reweightings of the group, or of all single participants at once."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Compute, DynamicTraining, Protocol
-from cliphba.models.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from cliphba.models.checkpoint import read_checkpoint, save_checkpoint
 from cliphba.scratch import folder_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_reweightings
 from cliphba.train.loop import best_loss, tabulate
@@ -61,13 +62,9 @@ def head_of(name: str):
 def made_by(participants: list[str]):
     """Say what a member's model is made from."""
     paths = {Path(path).stem: Path(path) for path in (inputs.start, inputs.stimuli, inputs.reweighting)}
-    rdms = {f"{name}_rdm": path for name, path in zip(measured, map(Path, inputs.rdms), strict=True)}
-    own = (
-        rdms
-        if protocol.statistics_from == "everything"
-        else {f"{name}_rdm": rdms[f"{name}_rdm"] for name in participants}
-    )
-    return tables.provenance(settings=stage, inputs=paths | own)
+    rdms = dict(zip(measured, map(Path, inputs.rdms), strict=True))
+    seen = measured if protocol.statistics_from == "everything" else participants
+    return tables.provenance(settings=stage, inputs=paths | {f"{name}_rdm": rdms[name] for name in seen})
 
 
 scratch = Path(params.scratch)
@@ -95,17 +92,6 @@ for participants, fit, target, log in zip(
         "best_validation_loss": best_loss(fit.log),
         **made_by(list(participants)),
     }
-    checkpoint = Checkpoint(
-        kind="dynamic",
-        dimensions=start.dimensions,
-        prompts=start.prompts,
-        adapters=start.adapters,
-        backbone=str(Path(inputs.backbone[0]).parent),
-        backbone_sha256=backbone.weights_sha256,
-        dynamic=fit.dynamic,
-        images=start.images,
-        metadata=metadata,
-    )
-    save_checkpoint(checkpoint, Path(target))
+    save_checkpoint(replace(start, kind="dynamic", dynamic=fit.dynamic, metadata=metadata), Path(target))
     tables.write(tabulate([fit.log]), log, "training", **made_by(list(participants)))
 shutil.rmtree(scratch, ignore_errors=True)

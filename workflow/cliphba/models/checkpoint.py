@@ -109,7 +109,8 @@ class Checkpoint:
         """Give what a new training starts from: all of this model, or, from ``clip``, its text tower alone."""
         if start != "clip":
             return self
-        return replace(self, adapters=[adapter.text_only() for adapter in self.adapters])
+        text = [adapter.text_only() for adapter in self.adapters]
+        return replace(self, adapters=[adapter for adapter in text if adapter.plan.places])
 
     def onto(self, backbone: Backbone) -> Backbone:
         """Fold all adapters into a copy of the backbone.

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,8 @@ from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import save_file
 
 from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
-from cliphba.clip.images import THINGS_DEVIATION, THINGS_MEAN
+from cliphba.clip.images import PUBLISHED
 from cliphba.models.checkpoint import Checkpoint
-
-# The published way to make images ready, in open_clip's terms.
-PUBLISHED_PREPROCESSING = {
-    "mean": THINGS_MEAN,
-    "std": THINGS_DEVIATION,
-    "interpolation": "bilinear",
-    "resize_mode": "squash",
-}
 
 
 def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
@@ -39,7 +30,7 @@ def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
     Parameters
     ----------
     checkpoint
-        A trained model; an adapter without places is left out.
+        A trained model.
     folder
         Where to; it must be new or empty.
 
@@ -48,7 +39,7 @@ def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
     ValueError
         If peft does not know an adapter's function, or the folder holds something.
     """
-    adapters = _without_empty(checkpoint).adapters
+    adapters = checkpoint.adapters
     settings = [adapter.plan.peft_settings() for adapter in adapters]
     with _whole_folder(folder) as partial:
         for number, (adapter, described) in enumerate(zip(adapters, settings, strict=True), start=1):
@@ -80,16 +71,11 @@ def export_merged(checkpoint: Checkpoint, backbone: Path, folder: Path) -> None:
         If the backbone is not the one the model was trained on, or the folder holds something.
     """
     with _whole_folder(folder) as partial:
-        clip = _without_empty(checkpoint).onto(load_backbone(backbone, "cpu")).clip
+        clip = checkpoint.onto(load_backbone(backbone, "cpu")).clip
         described = _stock(json.loads((backbone / CONFIG_FILE).read_text()), checkpoint)
         (partial / CONFIG_FILE).write_text(json.dumps(described, indent=2, sort_keys=True))
         weights = {name: tensor.contiguous() for name, tensor in clip.state_dict().items()}
         save_file(weights, partial / WEIGHTS_FILE, metadata={"format": "pt"})
-
-
-def _without_empty(checkpoint: Checkpoint) -> Checkpoint:
-    """Leave out adapters that have no places, as a start from plain CLIP may have."""
-    return replace(checkpoint, adapters=[adapter for adapter in checkpoint.adapters if adapter.plan.places])
 
 
 def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
@@ -97,7 +83,7 @@ def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, An
     architecture = dict(described["model_cfg"])
     for tower in ("vision_cfg", "text_cfg"):
         architecture[tower] = {name: value for name, value in architecture[tower].items() if name != "block_type"}
-    images = PUBLISHED_PREPROCESSING if checkpoint.images == "published" else {}
+    images = PUBLISHED if checkpoint.images == "published" else {}
     return {"model_cfg": architecture, "preprocess_cfg": {**described["preprocess_cfg"], **images}}
 
 

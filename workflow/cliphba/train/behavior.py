@@ -64,11 +64,13 @@ class BehaviorModel:
         backbone: Backbone,
         plan: adapters.AdapterPlan,
         prompts: Sequence[str],
-        *,
         batch: int,
         precision: Precision = "float32",
     ) -> BehaviorModel:
         """Put a model together around an adapted backbone; some prompts pass the frozen blocks at once."""
+        # refuses prompts that the tokenizer would cut silently
+        with torch.no_grad():
+            backbone.text_features(prompts)
         vision = min(plan.blocks["vision"], default=backbone.vision_blocks)
         text = UpperTower(text_tower(backbone.clip), min(plan.blocks["text"], default=backbone.text_blocks))
         entering = text.enter(backbone.tokenize(list(prompts)), batch)
@@ -118,12 +120,8 @@ def fit_behavior(
         vision=_last(backbone.vision_blocks, settings.vision_blocks),
         text=_last(backbone.text_blocks, settings.text_blocks),
     )
-    # refuses prompts that the tokenizer would cut silently
-    backbone.text_features(prompts)
     adapted = adapters.add_adapters(backbone.copy().clip, plan, seed)
-    model = BehaviorModel.of(
-        backbone.with_clip(adapted.clip), plan, prompts, batch=settings.batch_size, precision=precision
-    )
+    model = BehaviorModel.of(backbone.with_clip(adapted.clip), plan, prompts, settings.batch_size, precision)
     seen, held_out = (model.vision.enter(part.images, settings.batch_size) for part in (training, validation))
 
     def validation_losses() -> Tensor:
