@@ -8,12 +8,13 @@ import torch
 import yaml
 from PIL import Image
 
-from cliphba import rdm, stages, studies
+from cliphba import stages, studies
 from cliphba.clip.images import PUBLISHED as PREPARATION
 from cliphba.clip.images import prepare_images
 from cliphba.config import ConfigurationError, DynamicTraining, Protocol, as_published, load_study
 from cliphba.models.heads import DynamicHead, TemporalCurves, TemporalNoise
 from cliphba.models.perception import PerceptionModel
+from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
 from cliphba.train.losses import Objective
 from tests.small_clip import LAYERS, SIZE, pictures, text_features_among_images
@@ -210,9 +211,9 @@ def test_batches_stay_the_same_under_published_only(backbone, measured, monkeypa
     cut, shown = [], []
     whole = Setup.batches
     monkeypatch.setattr(Setup, "batches", lambda self, shuffle: cut.append(whole(self, shuffle)) or cut[-1])
-    losses = rdm.correlation_distance
+    parts_of = dynamic.loss_parts
     monkeypatch.setattr(
-        "cliphba.rdm.correlation_distance", lambda values: shown.append(values.shape[-2]) or losses(values)
+        dynamic, "loss_parts", lambda found, target: shown.append(found.shape[-2]) or parts_of(found, target)
     )
     head = head_on(GRID[-4:])
     setup = Setup(

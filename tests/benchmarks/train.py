@@ -56,6 +56,7 @@ from cliphba.config import Adapter, Compute
 from cliphba.models.heads import DynamicHead, TemporalCurves, behavior_embedding, block_similarity
 from cliphba.train.behavior import BehaviorModel
 from cliphba.train.dynamic import DynamicModel, MeasuredImages
+from cliphba.train.losses import Target
 
 # Any prompts cost the same: the text tower reads its whole context.
 PROMPTS = [f"dimension {number}; related" for number in range(66)]
@@ -191,7 +192,7 @@ def benchmark_stage1(name: str, narrower: int = 1, *, images: int, times: int, b
     optimizer = torch.optim.AdamW([head.reweighting], lr=3e-3)
 
     def from_table() -> None:
-        take_step(model.losses(table, training.rdms).sum(), optimizer)
+        take_step(model.losses(table, training.target).sum(), optimizer)
 
     spent, peak = seconds(from_table, repetitions=5), peak_gb()
 
@@ -205,7 +206,7 @@ def benchmark_stage1(name: str, narrower: int = 1, *, images: int, times: int, b
     def through_backbone() -> None:
         for part in seen:
             model = DynamicModel(adapted, adapted.text_features(PROMPTS), head)
-            take_step(model.losses(model.similarity(part.images), part.rdms).sum(), optimizer)
+            take_step(model.losses(model.similarity(part.images), part.target).sum(), optimizer)
 
     logger.info("stage 1: %d batches of %d images through the backbone", steps, batch)
     _, theirs = timed(through_backbone)
@@ -279,7 +280,7 @@ def benchmark_group_step(name: str, *, images: int, times: int) -> Found:
     head = random_head(times, len(blocks))
     model = DynamicModel(adapted, backbone.text_features(PROMPTS), head, Compute(precision="bfloat16"))
     pictures = draw(images, 3, *backbone.clip.visual.image_size)
-    target = draw(times, images * (images - 1) // 2)
+    target = Target(draw(times, images * (images - 1) // 2))
     optimizer = torch.optim.AdamW([head.reweighting, *trainable], lr=3e-5)
 
     def step() -> None:

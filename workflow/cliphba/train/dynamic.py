@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from cliphba.config import Compute, DynamicTraining, Protocol
 from cliphba.models.checkpoint import DynamicState, TrainedAdapter
 from cliphba.models.heads import DynamicHead, TemporalNoise, block_similarity, stack_heads
 from cliphba.train.loop import EpochLosses, Task, fit, fit_members
-from cliphba.train.losses import Objective, loss_parts
+from cliphba.train.losses import Objective, Target, loss_parts
 
 # Images that pass the frozen tower at once when the table of block similarities is made.
 TABLE_BATCH = 128
@@ -36,6 +37,11 @@ class MeasuredImages:
 
     images: Tensor
     rdms: Tensor
+
+    @cached_property
+    def target(self) -> Target:
+        """The RDMs as the losses take them."""
+        return Target(self.rdms)
 
     def subset(self, chosen: NDArray[np.intp]) -> MeasuredImages:
         """Restrict to some images, in the order chosen."""
@@ -126,9 +132,9 @@ class DynamicModel:
         """Table S without gradients, in batches."""
         return torch.cat([self.similarity(part) for part in images.split(TABLE_BATCH)], dim=1)
 
-    def losses(self, similarity: Tensor, target: Tensor, noise: TemporalNoise | None = None) -> Tensor:
-        """Losses (..., 3) of the RDMs predicted from a table S, against (..., times, pairs)."""
-        return loss_parts(rdm.correlation_distance(self.head(similarity, noise)), target)
+    def losses(self, similarity: Tensor, target: Target, noise: TemporalNoise | None = None) -> Tensor:
+        """Losses (..., 3) of the RDMs predicted from a table S."""
+        return loss_parts(self.head(similarity, noise), target)
 
 
 @dataclass(frozen=True)
@@ -165,15 +171,15 @@ def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[Reweigh
     table, held_out = model.table(setup.training.images), model.table(setup.validation.images)
 
     def validation_losses() -> Tensor:
-        return model.losses(held_out, setup.validation.rdms, setup.evaluation_noise(noise))
+        return model.losses(held_out, setup.validation.target, setup.evaluation_noise(noise))
 
     with torch.no_grad():
         before = validation_losses()
-    batches = [(table, setup.training.rdms)]
+    batches = [(table, setup.training.target)]
     if setup.protocol.batches == "frozen":
         chosen = setup.batches(np.random.default_rng(setup.seed))
-        batches = [(table[:, images], rdm.select(setup.training.rdms, images)) for images in chosen]
-    task: Task[tuple[Tensor, Tensor], Tensor] = Task(
+        batches = [(table[:, images], Target(rdm.select(setup.training.rdms, images))) for images in chosen]
+    task: Task[tuple[Tensor, Target], Tensor] = Task(
         name="stage 1: reweighting",
         batches=lambda: batches,
         losses=lambda batch: model.losses(*batch, noise),
@@ -219,9 +225,9 @@ def fit_adapters(setup: Setup, head: DynamicHead, objective: Objective) -> Adapt
     task: Task[MeasuredImages, tuple[Tensor, dict[str, Tensor]]] = Task(
         name="stage 2: adapters",
         batches=_batches(setup, shuffle),
-        losses=lambda batch: model.losses(model.similarity(batch.images), batch.rdms, noise),
+        losses=lambda batch: model.losses(model.similarity(batch.images), batch.target, noise),
         validation_losses=lambda: model.losses(
-            model.table(setup.validation.images), setup.validation.rdms, setup.evaluation_noise(noise)
+            model.table(setup.validation.images), setup.validation.target, setup.evaluation_noise(noise)
         ),
         objective=objective.total,
         snapshot=lambda: (head.reweighting.detach().clone(), adapted.state()),

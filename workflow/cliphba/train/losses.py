@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from cliphba import rdm
 from cliphba.config import LossWeights
+from cliphba.train.pair_sums import Similarities, squared
 
 # Variation of a mean time generalisation that may be rounding, in units of the number format's resolution: a model
 # that weighs the blocks alike at all times has none, and its correlation with the measured one shall not be chance.
 ROUNDING = 1000
+# Images for each dimension of an embedding up to which predicted RDMs are made: for fewer it is faster, for more they
+# would fill the memory.
+FEW_IMAGES = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """Measured RDMs (..., times, pairs), and what the losses need of them."""
+
+    rdms: Tensor
+
+    @cached_property
+    def generalisation(self) -> Tensor:
+        """Mean time generalisation (..., times)."""
+        return mean_generalisation(self.rdms)
+
+    @cached_property
+    def square(self) -> Tensor:
+        """The RDMs unfolded, (..., times, images, images)."""
+        images = rdm.stimulus_count(self.rdms.shape[-1])
+        rows, columns = rdm.pair_indices(images)
+        square = self.rdms.new_zeros((*self.rdms.shape[:-1], images, images))
+        square[..., rows, columns] = self.rdms
+        square[..., columns, rows] = self.rdms
+        return square
 
 
 def mean_generalisation(rdms: Tensor) -> Tensor:
@@ -21,13 +48,15 @@ def mean_generalisation(rdms: Tensor) -> Tensor:
     return (unit @ unit.mean(dim=-2)[..., None])[..., 0]
 
 
-def loss_parts(predicted: Tensor, target: Tensor) -> Tensor:
+def loss_parts(embedding: Tensor, target: Target) -> Tensor:
     """Pattern, magnitude and generalisation loss (CLIP-HBA, arXiv 2502.04658, Methods).
 
     Parameters
     ----------
-    predicted, target
-        RDMs over time (..., times, pairs).
+    embedding
+        (..., times, images, dimensions); it predicts RDMs of 1 - Pearson over dimensions.
+    target
+        Measured RDMs of the same images.
 
     Returns
     -------
@@ -35,11 +64,34 @@ def loss_parts(predicted: Tensor, target: Tensor) -> Tensor:
         (..., 3): 1 - Pearson over all times and pairs together; mean squared error; 1 - Pearson of the mean time
         generalisations.
     """
-    pattern = 1 - rdm.pearson(predicted.flatten(-2), target.flatten(-2))
-    magnitude = torch.mean((predicted - target) ** 2, dim=(-2, -1))
-    least = predicted.shape[-2] * (ROUNDING * torch.finfo(predicted.dtype).eps) ** 2
-    generalisation = 1 - rdm.pearson(mean_generalisation(predicted), mean_generalisation(target), least)
-    return torch.stack([pattern, magnitude, generalisation], dim=-1)
+    images, dimensions = embedding.shape[-2:]
+    few = images <= FEW_IMAGES * dimensions
+    pattern, magnitude, curve = (_from_rdms if few else _from_sums)(embedding, target)
+    least = curve.shape[-1] * (ROUNDING * torch.finfo(embedding.dtype).eps) ** 2
+    generalisation = 1 - rdm.pearson(curve, target.generalisation.to(curve), least)
+    return torch.stack([pattern, magnitude, generalisation], dim=-1).to(embedding.dtype)
+
+
+def _from_rdms(embedding: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
+    """Pattern and magnitude loss, and the predicted mean time generalisation (..., times)."""
+    predicted = rdm.correlation_distance(embedding)
+    pattern = 1 - rdm.pearson(predicted.flatten(-2), target.rdms.flatten(-2))
+    magnitude = torch.mean((predicted - target.rdms) ** 2, dim=(-2, -1))
+    return pattern, magnitude, mean_generalisation(predicted)
+
+
+def _from_sums(embedding: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
+    """Give the same without making the predicted RDMs."""
+    found = Similarities.of(embedding)
+    values = target.rdms.sum(-1, dtype=torch.float64)
+    squares, products = squared(target.rdms, 1), found.with_pairs(target.square)
+    everything = found.pairs * values.shape[-1]
+    c, y, cc, yy, cy = (sums.sum(-1) for sums in (found.total, values, found.squares, squares, products))
+    spread = (cc - c * c / everything) * (yy - y * y / everything)
+    # the dissimilarity is 1 - c
+    pattern = 1 + (cy - c * y / everything) / spread.clamp(min=rdm.TINY).sqrt()
+    magnitude = (everything - 2 * y + yy - 2 * (c - cy) + cc) / everything
+    return pattern, magnitude, found.generalisation()
 
 
 @dataclass(frozen=True)
