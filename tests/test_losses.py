@@ -51,6 +51,29 @@ def test_perfect_prediction_has_no_loss(images):
     assert parts_of(embedding, rdm.correlation_distance(embedding)) == pytest.approx([0, 0, 0], abs=1e-7)
 
 
+@pytest.mark.parametrize("alike", [0.3, 0.03, 0.01])
+def test_single_precision_is_enough_for_images_that_are_nearly_alike(alike):
+    """Class tokens of early blocks are: similarities of 0.99 and more, which differ in their last digits."""
+    random = np.random.default_rng(0)
+    shared, own = random.standard_normal((2, 300, 40))
+    times = np.linspace(0.3, 1.5, 8)[:, None, None]
+    embedding = random.standard_normal(40) + alike * (times * shared + 0.7 * own[None] * times[::-1])
+    predicted = rdm.correlation_distance(embedding)
+    spread = (predicted - predicted.mean()) / predicted.std()
+    target = 0.5 + 0.05 * random.standard_normal(predicted.shape) + 0.05 * times[:, 0] * spread
+
+    def losses_and_gradients(dtype):
+        given = torch.from_numpy(embedding).to(dtype).requires_grad_()
+        found = loss_parts(given, Target(torch.from_numpy(target).to(dtype)))
+        return found.detach(), [torch.autograd.grad(part, given, retain_graph=True)[0] for part in found]
+
+    (exact, right), (single, found) = (losses_and_gradients(dtype) for dtype in (torch.float64, torch.float32))
+    np.testing.assert_allclose(exact, losses_of_rdms(predicted, target), rtol=1e-6)
+    np.testing.assert_allclose(single, exact, rtol=5e-3)
+    for one, other in zip(found, right, strict=True):
+        assert torch.nn.functional.cosine_similarity(one.double().flatten(), other.flatten(), dim=0) > 0.999
+
+
 @SIZES
 def test_gradients_are_those_of_the_definitions(images):
     embedding, target = (torch.from_numpy(each) for each in draw(images))

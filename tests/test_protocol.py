@@ -9,11 +9,10 @@ import yaml
 from PIL import Image
 
 from cliphba import stages, studies
-from cliphba.clip.images import PUBLISHED as PREPARATION
-from cliphba.clip.images import prepare_images
+from cliphba.clip.images import PUBLISHED_PREPARATION, prepare_images
 from cliphba.config import ConfigurationError, DynamicTraining, Protocol, as_published, load_study
 from cliphba.models.heads import DynamicHead, TemporalCurves, TemporalNoise
-from cliphba.models.perception import PerceptionModel
+from cliphba.models.perception import BATCH, PerceptionModel
 from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
 from cliphba.train.losses import Objective
@@ -124,6 +123,11 @@ def test_an_embedding_depends_on_its_neighbours_under_published_only(models, pro
     assert np.allclose(together[:, :3], fewer, atol=1e-5) == (protocol == "corrected")
 
 
+def test_published_noise_is_scaled_by_all_images_however_many_there_are(models):
+    """More images than pass the tower at once, and one more: no batch of a single image."""
+    assert np.isfinite(embed(models["published"], pictures(BATCH + 1))).all()
+
+
 @pytest.mark.parametrize("protocol", ["corrected", "published"])
 def test_one_image_alone_has_no_embedding_under_published_only(models, protocol):
     assert np.isfinite(embed(models[protocol], pictures(1))).all() == (protocol == "corrected")
@@ -219,9 +223,9 @@ def test_batches_stay_the_same_under_published_only(backbone, measured, monkeypa
     setup = Setup(
         backbone, text_features_among_images(backbone), *measured, TRAINING, Protocol(batches=batches), seed=0
     )
-    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured]), [head])
+    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured]), {"one": head})
     stage_1 = shown.copy()
-    fit_adapters(setup, first.dynamic.head(), Objective.relative_to(first.before, TRAINING.loss))
+    fit_adapters(setup, "one", first.dynamic.head(), Objective.relative_to(first.before, TRAINING.loss))
     if batches == "frozen":
         # cut once for each stage, the same in both
         assert len(cut) == 2
@@ -256,7 +260,7 @@ def test_published_images_are_squashed_and_have_the_colours_of_things(backbone, 
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     (found,) = prepare_images(backbone, "published").read_images([tmp_path / "wide.png"])
     assert found.shape == (3, SIZE, SIZE)
-    mean, deviation = (torch.tensor(PREPARATION[name])[:, None, None] for name in ("mean", "std"))
+    mean, deviation = (torch.tensor(PUBLISHED_PREPARATION[name])[:, None, None] for name in ("mean", "std"))
     grey = found * deviation + mean
     assert grey[:, :, : SIZE // 2 - 2].min() == pytest.approx(1, abs=1e-5)
     assert grey[:, :, SIZE // 2 + 2 :].max() == pytest.approx(0, abs=1e-5)

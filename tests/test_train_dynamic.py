@@ -12,13 +12,13 @@ from cliphba.clip import adapters
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.clip.backbone import Backbone
 from cliphba.clip.economy import forget_activations
-from cliphba.config import Adapter, Compute, DynamicTraining, LossWeights, Protocol
+from cliphba.config import Adapter, Compute, DynamicTraining, LossWeights, Protocol, derive_seed
 from cliphba.models.checkpoint import Checkpoint, DynamicState, TrainedAdapter, save_checkpoint
 from cliphba.models.heads import DynamicHead, TemporalCurves, block_similarity
 from cliphba.studies import DEMO_PUBLISHED as PUBLISHED
 from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
-from cliphba.train.loop import EpochLosses, best_loss
+from cliphba.train.loop import EpochLosses, Task, best_loss, fit_members
 from cliphba.train.losses import Objective
 from tests.killing import killed_at
 from tests.reference import losses_of_rdms
@@ -91,8 +91,8 @@ def train(backbone, measured, text_features, *, seed=0, protocol=QUIET, kept=Non
     """Both stages."""
     settings = SETTINGS.model_copy(update=changes)
     setup = Setup(backbone, text_features, *measured[:2], settings, protocol, seed, compute, kept)
-    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured[:2]]), [start_head()])
-    second = fit_adapters(setup, first.dynamic.head(), Objective.relative_to(first.before, settings.loss))
+    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured[:2]]), {"one": start_head()})
+    second = fit_adapters(setup, "one", first.dynamic.head(), Objective.relative_to(first.before, settings.loss))
     return Fit(second.dynamic, second.adapter, (first.log, second.log))
 
 
@@ -150,11 +150,11 @@ def test_losses_are_relative_to_those_before_training(backbone, measured, text_f
 
 
 def test_stage_2_starts_from_the_best_of_stage_1_not_from_its_last(backbone, measured, text_features):
-    opposite = MeasuredImages(measured[1].images, 2 - measured[1].rdms)
-    fit = train(backbone, [measured[0], opposite], text_features, stage_1_epochs=2, stage_2_epochs=0)
+    hasty = {"reweighting_learning_rate": 30.0, "stage_1_epochs": 3, "stage_2_epochs": 0}
+    fit = train(backbone, measured, text_features, **hasty)
     first, second = fit.logs
     assert first[-1].total > best_loss(first) + 0.01
-    assert second[0].total == pytest.approx(best_loss(first), rel=1e-5)
+    assert second[0].total == pytest.approx(best_loss(first), abs=1e-3)
 
 
 def test_no_second_stage_leaves_the_vision_tower_as_it_was(backbone, measured, text_features):
@@ -267,12 +267,12 @@ def test_participants_trained_at_once_get_what_they_would_get_alone(backbone, me
         for part in measured[:2]
     ]
     setup = Setup(backbone, text_features, *measured[:2], SETTINGS, QUIET, 0, COMPUTE)
-    heads = [start_head(), make_head(torch.randn(TIMES, LAYERS, generator=generator)), start_head()]
+    heads = {"a": start_head(), "b": make_head(torch.randn(TIMES, LAYERS, generator=generator)), "c": start_head()}
     together = fit_reweightings(setup.of_members(rdms), heads)
     lengths = {len(fit.log) for fit in together}
     assert len(lengths) > 1, "all stopped at the same time: the test says nothing"
-    for index, head in enumerate(heads):
-        (alone,) = fit_reweightings(setup.of_members([part[[index]] for part in rdms]), [head])
+    for index, (name, head) in enumerate(heads.items()):
+        (alone,) = fit_reweightings(setup.of_members([part[[index]] for part in rdms]), {name: head})
         torch.testing.assert_close(
             together[index].dynamic.reweighting, alone.dynamic.reweighting, atol=1e-4, rtol=1e-3
         )
@@ -311,15 +311,40 @@ def test_bfloat16_trains_nearly_the_same_model_with_weights_in_float32(backbone,
 
 
 @pytest.mark.parametrize("method", ["lora", "published_dora"])
-def test_other_adapters_learn_too_but_the_published_ones_first_lose_what_stage_1_gave(
-    backbone, measured, text_features, method
+def test_other_adapters_learn_too_but_the_published_ones_start_from_another_tower(
+    backbone, measured, text_features, fitted, method
 ):
-    """Fault 2: both factors start at random."""
+    """Fault 2: both factors start at random, in stage 1 already."""
     fit = train(backbone, measured, text_features, adapter=Adapter(method=method, rank=4, magnitude=False))
     assert best_loss(fit.logs[1]) < fit.logs[1][0].total
     assert fit.adapter.plan.method == method
-    lost = fit.logs[1][0].total / best_loss(fit.logs[0])
-    assert lost > 1.1 if method == "published_dora" else lost == pytest.approx(1, abs=1e-5)
+    # stage 2 begins where stage 1 ended
+    assert fit.logs[1][0].total == pytest.approx(best_loss(fit.logs[0]), abs=1e-4)
+    same = fit.logs[0][0].parts[0] == pytest.approx(fitted.logs[0][0].parts[0], abs=1e-6)
+    assert same == (method == "lora")
+
+
+def test_a_missing_value_of_one_who_has_stopped_does_not_stop_the_others():
+    """Losses of three members, of whom the first stops at once and then has no losses any more."""
+    weight = torch.nn.Parameter(torch.zeros(3))
+    seen = []
+
+    def validation():
+        seen.append(1)
+        epoch = len(seen) - 1
+        first = torch.nan if epoch > 2 else 1.0 + epoch
+        return torch.tensor([[first], [5.0 - epoch], [5.0 - epoch]])
+
+    task = Task(
+        name="three",
+        batches=lambda: [0],
+        losses=lambda _: (weight * torch.tensor([1.0 if len(seen) <= 3 else torch.nan, 1, 1]))[:, None],
+        validation_losses=validation,
+        objective=lambda parts: parts[:, 0],
+        snapshot=lambda: weight.detach().clone(),
+    )
+    _, logs = fit_members(task, torch.optim.SGD([weight], lr=0.1), epochs=6, patience=2)
+    assert [max(losses.epoch for losses in log) for log in logs] == [2, 6, 6]
 
 
 def test_the_published_protocol_trains_with_noise_in_validation_and_resumes(
@@ -328,8 +353,8 @@ def test_the_published_protocol_trains_with_noise_in_validation_and_resumes(
     protocol = PUBLISHED.protocol.model_copy(update={"noise_scale": 0.2})
     options = {"protocol": protocol, "adapter": Adapter(method="published_dora", rank=4, magnitude=False)}
     whole = train(backbone, measured, text_features, **options)
-    assert whole.dynamic.evaluation_noise == (0.2, 0)
-    for step in (5, 30):
+    assert whole.dynamic.evaluation_noise == (0.2, derive_seed(0, "noise at evaluation", "one"))
+    for step in (5, 8):
         training = lambda: train(backbone, measured, text_features, kept=tmp_path, **options)  # noqa: E731
         assert killed_at(step, monkeypatch, training)
     resumed = train(backbone, measured, text_features, kept=tmp_path, **options)

@@ -19,14 +19,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "individuals start from behavior": {"protocol": {"individual_starts_from": "behavior"}},
     "lora": {"behavior_training": LORA, "group_training": LORA, "individual_training": LORA},
 }
-PUBLISHED = "published protocol"
 
 
 def variants(study: Study) -> dict[str, Study]:
-    """Give every ablation of a study, by a name that can stand in a path."""
+    """Give every ablation that differs from the study, by a name that can stand in a path."""
     found = {name: changed(study, changes) for name, changes in CHANGES.items()}
-    found[PUBLISHED] = as_published(study)
-    return {name.replace(" ", "_"): variant for name, variant in found.items()}
+    found["published protocol"] = as_published(study)
+    return {name.replace(" ", "_"): variant for name, variant in found.items() if departures(study, variant)}
 
 
 def departures(study: Study, variant: Study) -> set[str]:

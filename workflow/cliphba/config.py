@@ -21,6 +21,12 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Participant = Annotated[str, Field(pattern=r"^sub-[0-9A-Za-z]+$")]
 
 
+def derive_seed(seed: int, *purpose: str) -> int:
+    """Give another seed for every purpose, the same in every run."""
+    text = "/".join([str(seed), *purpose])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
+
+
 class Section(BaseModel):
     """A group of settings; unknown keys are refused, values cannot change."""
 
@@ -458,9 +464,8 @@ class Study(Section):
         return self
 
     def seed_of(self, *purpose: str) -> int:
-        """Derive the seed of a step from the study's: different for every purpose, the same in every run."""
-        text = "/".join([str(self.seed), *purpose])
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
+        """Derive the seed of a step from the study's; see `derive_seed`."""
+        return derive_seed(self.seed, *purpose)
 
     @property
     def sessions(self) -> list[str]:

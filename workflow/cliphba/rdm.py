@@ -42,11 +42,15 @@ def stimulus_count(pairs: int) -> int:
     return int(stimuli)
 
 
-def to_square(triangle: Floats) -> Floats:
-    """Unfold RDMs (..., pairs) into symmetric matrices (..., n, n) with a zero diagonal."""
+def to_square(triangle: Array) -> Array:
+    """Unfold RDMs (..., pairs) into symmetric matrices (..., n, n) with a zero diagonal. NumPy and torch."""
     stimuli = stimulus_count(triangle.shape[-1])
     rows, columns = pair_indices(stimuli)
-    square = np.zeros((*triangle.shape[:-1], stimuli, stimuli), dtype=triangle.dtype)
+    shape = (*triangle.shape[:-1], stimuli, stimuli)
+    # an ndarray has no new_zeros, a tensor no other way to stay on its device
+    square: Array = (
+        np.zeros(shape, dtype=triangle.dtype) if isinstance(triangle, np.ndarray) else triangle.new_zeros(shape)
+    )
     square[..., rows, columns] = triangle
     square[..., columns, rows] = triangle
     return square

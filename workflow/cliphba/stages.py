@@ -9,8 +9,8 @@ from cliphba.config import Study
 Level = Literal["group", "individual"]
 
 # Raised by hand when the code of a stage changes its results: edits of the library alone rerun nothing.
-VERSIONS = {"pretrain": 1, "behavior": 2, "initial": 2, "reweighting": 1, "adapters": 1}
-STAGE_2_ONLY = {"adapter", "adapter_learning_rate", "stage_2_epochs", "stage_2_patience"}
+VERSIONS = {"pretrain": 1, "behavior": 2, "initial": 2, "reweighting": 2, "adapters": 2}
+STAGE_2_ONLY = {"adapter_learning_rate", "stage_2_epochs", "stage_2_patience"}
 EVERY_DYNAMIC_STAGE = {"block_weights", "times", "noise_scale", "noise_at_evaluation", "window_ms", "batches"}
 
 

@@ -1,6 +1,9 @@
 # Figures: drawn from tables alone.
 
 EVALUATION = f"{RESULTS}/evaluation"
+NOTE = "Simulated data"
+if STUDY.protocol.evaluated_on == "training":
+    NOTE += "; alignment with data of training (published protocol)"
 
 # What each figure is drawn from.
 FIGURE_TABLES = {
@@ -49,6 +52,6 @@ rule draw_figure:
     conda:
         ENVIRONMENT
     params:
-        note="Simulated data",
+        note=NOTE,
     script:
         "../scripts/draw_figure.py"

@@ -1,6 +1,7 @@
 """Draw one figure from its tables, as SVG and PNG."""
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cliphba import progress, tables
 from cliphba.figures import alignment, behavior, decoding, identification, reweighting, training
@@ -10,16 +11,17 @@ progress.log_to(snakemake.log[0])
 note = snakemake.params.note
 
 
-def table(name: str, kind: str):
+def table(name: str, kind: str) -> pd.DataFrame:
     """Read one of the figure's tables."""
     return tables.read(snakemake.input[name], kind)
 
 
-def draw_alignment():
-    """Draw alignment over time; n is the number of test images."""
-    stimuli = table("stimuli", "stimuli")
-    count = ((stimuli["image_set"] == "recorded") & (stimuli["split"] == "test")).sum()
-    return alignment.draw(table("alignment", "alignment"), table("ceiling", "ceiling"), stimuli=int(count), note=note)
+def draw_alignment() -> Figure:
+    """Draw alignment over time; n is the number of images that models and brains were compared on."""
+    stimuli, found = table("stimuli", "stimuli"), table("alignment", "alignment")
+    held_out = found.attrs["settings"]["evaluated_on"] == "held_out"
+    count = ((stimuli["image_set"] == "recorded") & (stimuli["split"] == ("test" if held_out else "train"))).sum()
+    return alignment.draw(found, table("ceiling", "ceiling"), stimuli=int(count), held_out=held_out, note=note)
 
 
 DRAW = {

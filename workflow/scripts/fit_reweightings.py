@@ -2,7 +2,9 @@
 
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,6 +12,7 @@ from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Compute, DynamicTraining, Protocol
 from cliphba.models.checkpoint import read_checkpoint, save_checkpoint
+from cliphba.models.heads import DynamicHead, TemporalCurves
 from cliphba.scratch import folder_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_reweightings
 from cliphba.train.loop import best_loss, tabulate
@@ -28,6 +31,7 @@ stimuli = tables.read(inputs.stimuli, "stimuli")
 recorded = stimuli[stimuli["image_set"] == "recorded"]
 measured = {rdms.metadata["participant"]: rdms for rdms in map(tables.read_rdms, inputs.rdms)}
 initial = tables.read(inputs.reweighting, "reweighting")
+everything = protocol.statistics_from == "everything"
 # of each model to be made, the participants whose mean RDMs are its target
 members = {name: [measured[participant] for participant in found] for name, found in params.members.items()}
 
@@ -44,12 +48,16 @@ def images_of(split: str) -> MeasuredImages:
     return MeasuredImages(images, values.to(images))
 
 
-def head_of(name: str):
-    """Give a member's head before training."""
-    everything = protocol.statistics_from == "everything"
+@cache
+def curves_of(participants: tuple[str, ...]) -> TemporalCurves:
+    """Measure curves on what the protocol lets them see."""
     seen = recorded if everything else recorded[recorded["split"] == "train"]
-    found = measured.values() if everything else members[name]
-    curves = measure_curves([rdms.of(list(seen["stimulus"])) for rdms in found], protocol.times)
+    return measure_curves([measured[name].of(list(seen["stimulus"])) for name in participants], protocol.times)
+
+
+def head_of(participants: list[str]) -> DynamicHead:
+    """Give a member's head before training."""
+    curves = curves_of(tuple(measured if everything else participants))
     return initial_head(
         curves,
         start=start.dynamic,
@@ -59,16 +67,21 @@ def head_of(name: str):
     ).to(model.device)
 
 
-def made_by(participants: list[str]):
+def made_by(participants: list[str]) -> dict[str, Any]:
     """Say what a member's model is made from."""
     paths = {Path(path).stem: Path(path) for path in (inputs.start, inputs.stimuli, inputs.reweighting)}
     rdms = dict(zip(measured, map(Path, inputs.rdms), strict=True))
-    seen = measured if protocol.statistics_from == "everything" else participants
+    seen = measured if everything else participants
     return tables.provenance(settings=stage, inputs=paths | {f"{name}_rdm": rdms[name] for name in seen})
 
 
 scratch = Path(params.scratch)
-work = {"backbone": backbone.weights_sha256, "members": params.members, **made_by(list(measured))}
+work = {
+    "device": backbone.device.type,
+    "backbone": [tables.digest(Path(path)) for path in inputs.backbone],
+    "members": params.members,
+    **made_by(list(measured)),
+}
 with torch.no_grad():
     text_features = model.text_features(start.prompts)
 setup = Setup(
@@ -82,7 +95,7 @@ setup = Setup(
     compute=compute,
     kept=folder_for(scratch, work),
 )
-fits = fit_reweightings(setup, [head_of(name) for name in members])
+fits = fit_reweightings(setup, {name: head_of(participants) for name, participants in params.members.items()})
 for participants, fit, target, log in zip(
     params.members.values(), fits, snakemake.output.models, snakemake.output.logs, strict=True
 ):

@@ -9,6 +9,7 @@ from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Compute
 from cliphba.models.checkpoint import read_checkpoint
+from cliphba.train.dynamic import TABLE_BATCH
 from cliphba.train.reweighting import last_block, optimise_reweighting
 from cliphba.train.target import choose_times, mean_rdms, reweighting_table
 
@@ -25,7 +26,8 @@ measured = [tables.read_rdms(path).of(list(training["stimulus"])) for path in in
 target = choose_times(mean_rdms(measured), stage["protocol"]["times"])
 
 with torch.no_grad():
-    tokens = start.class_tokens(start.read_images(list(training["path"])))
+    images = start.read_images(list(training["path"]))
+    tokens = torch.cat([start.class_tokens(part) for part in images.split(TABLE_BATCH)], dim=1)
 rdms = torch.from_numpy(target.values).to(tokens)
 if stage["protocol"]["initial_reweighting"] == "last_block":
     found = last_block(tokens, rdms)

@@ -55,10 +55,18 @@ setup = Setup(
     protocol=protocol,
     seed=stage["seed"],
     compute=compute,
-    kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
+    kept=folder_for(
+        scratch,
+        {
+            "device": backbone.device.type,
+            "backbone": [tables.digest(Path(path)) for path in inputs.backbone],
+            **made_by,
+        },
+    ),
 )
 before = torch.tensor(start.metadata["losses_before"], device=model.device)
-fit = fit_adapters(setup, start.dynamic.head().to(model.device), Objective.relative_to(before, settings.loss))
+name = Path(output.model).stem
+fit = fit_adapters(setup, name, start.dynamic.head().to(model.device), Objective.relative_to(before, settings.loss))
 metadata = {"participants": start.metadata["participants"], "best_validation_loss": best_loss(fit.log), **made_by}
 checkpoint = replace(start, adapters=[*start.adapters, fit.adapter], dynamic=fit.dynamic, metadata=metadata)
 save_checkpoint(checkpoint, Path(output.model))
@@ -67,6 +75,6 @@ stage_1 = tables.read(inputs.log, "training")
 tables.write(pd.concat([stage_1, tabulate([[], fit.log])], ignore_index=True), output.log, "training", **made_by)
 with torch.no_grad():
     learnt = fit.dynamic.head().weights().cpu().numpy()
-table = reweighting_table(Path(output.model).stem, fit.dynamic.curves.times_ms.cpu(), learnt)
+table = reweighting_table(name, fit.dynamic.curves.times_ms.cpu(), learnt)
 tables.write(table, output.reweighting, "reweighting", **made_by)
 shutil.rmtree(scratch, ignore_errors=True)

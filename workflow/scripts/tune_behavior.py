@@ -55,7 +55,14 @@ fit = fit_behavior(
     settings=BehaviorTraining.model_validate(stage["training"]),
     seed=stage["seed"],
     precision=compute.precision,
-    kept=folder_for(scratch, {"backbone": backbone.weights_sha256, **made_by}),
+    kept=folder_for(
+        scratch,
+        {
+            "device": backbone.device.type,
+            "backbone": [tables.digest(Path(path)) for path in snakemake.input.backbone],
+            **made_by,
+        },
+    ),
 )
 checkpoint = Checkpoint(
     kind="behavior",

@@ -13,7 +13,7 @@ ImagePreparation = Literal["backbone", "published"]
 
 # In open_clip's terms: squashed to a square whatever their shape, and normalised by the colours of THINGS (CLIP-HBA,
 # arXiv 2502.04658, Methods).
-PUBLISHED: dict[str, Any] = {
+PUBLISHED_PREPARATION: dict[str, Any] = {
     "mean": (0.52997664, 0.48070561, 0.41943838),
     "std": (0.27608301, 0.26593025, 0.28238822),
     "interpolation": "bilinear",
@@ -25,5 +25,5 @@ def prepare_images(backbone: Backbone, preparation: ImagePreparation) -> Backbon
     """Let a backbone make its images ready in this way; it is left as it is."""
     if preparation == "backbone":
         return backbone
-    settings = PreprocessCfg(size=backbone.clip.visual.image_size, **PUBLISHED)
+    settings = PreprocessCfg(size=backbone.clip.visual.image_size, **PUBLISHED_PREPARATION)
     return replace(backbone, transform=image_transform_v2(settings, is_train=False))

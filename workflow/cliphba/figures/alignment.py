@@ -12,7 +12,9 @@ MODELS = ("clip", "behavior", "group")
 
 
 @style.applied
-def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, stimuli: int, note: str | None = None) -> Figure:
+def draw(
+    alignment: pd.DataFrame, ceiling: pd.DataFrame, *, stimuli: int, held_out: bool = True, note: str | None = None
+) -> Figure:
     """Show the alignment of CLIP, the behaviour model and the group model over time, with the noise ceiling.
 
     Parameters
@@ -23,6 +25,8 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, stimuli: int, note: 
         Table of kind ``ceiling``.
     stimuli
         Number of images.
+    held_out
+        Whether no training saw these images and measurements.
     note
         Shown at the lower edge.
 
@@ -42,8 +46,9 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, stimuli: int, note: 
     style.reference_line(axes, 0)
     style.time_axis(axes, ceiling["time_ms"].to_numpy())
     participants = alignment["participant"].nunique()
-    axes.set_ylabel("Alignment with held-out MEG (Spearman ρ)")
-    axes.set_title(f"{participants} participants, {stimuli} held-out images; mean and 95 % interval", loc="left")
+    seen = "held-out" if held_out else "training"
+    axes.set_ylabel(f"Alignment with {seen} MEG (Spearman ρ)")
+    axes.set_title(f"{participants} participants, {stimuli} {seen} images; mean and 95 % interval", loc="left")
     _name_lines(axes, means)
     _name_ceiling(axes, ceiling)
     return figure

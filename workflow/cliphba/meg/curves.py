@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,13 +15,14 @@ from cliphba import rdm
 NOISE_SMOOTHING = 3
 
 
-def temporal_curves(rdms: NDArray[np.floating], times_ms: NDArray[np.float64]) -> pd.DataFrame:
+def temporal_curves(rdms: Sequence[NDArray[np.floating]], times_ms: NDArray[np.float64]) -> pd.DataFrame:
     """Measure richness, generalisation and noise of RDM time courses (arXiv 2502.04658, Methods).
 
     Parameters
     ----------
     rdms
-        (participants, times, pairs) of training images in the training half of the data.
+        Of each participant (times, pairs), of training images in the training half of the data; looked at one after
+        the other.
     times_ms
         (times,).
 
@@ -31,8 +34,8 @@ def temporal_curves(rdms: NDArray[np.floating], times_ms: NDArray[np.float64]) -
         of generalisation). Each min-max scaled over time; the first two are zero up to onset.
     """
     after_onset = times_ms > 0
-    richness = _scale(rdms.mean(axis=(0, 2)).astype(np.float64)) * after_onset
-    generalisation = _scale(mean_generalisation(rdms)).mean(axis=0) * after_onset
+    richness = _scale(np.mean([one.mean(axis=1, dtype=np.float64) for one in rdms], axis=0)) * after_onset
+    generalisation = np.mean([_scale(mean_generalisation(one)) for one in rdms], axis=0) * after_onset
     noise = _scale(gaussian_filter1d(1 - generalisation, NOISE_SMOOTHING))
     return pd.DataFrame({"time_ms": times_ms, "richness": richness, "generalisation": generalisation, "noise": noise})
 

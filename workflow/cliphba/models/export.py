@@ -17,7 +17,7 @@ from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import save_file
 
 from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
-from cliphba.clip.images import PUBLISHED
+from cliphba.clip.images import PUBLISHED_PREPARATION
 from cliphba.models.checkpoint import Checkpoint
 
 
@@ -83,7 +83,7 @@ def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, An
     architecture = dict(described["model_cfg"])
     for tower in ("vision_cfg", "text_cfg"):
         architecture[tower] = {name: value for name, value in architecture[tower].items() if name != "block_type"}
-    images = PUBLISHED if checkpoint.images == "published" else {}
+    images = PUBLISHED_PREPARATION if checkpoint.images == "published" else {}
     return {"model_cfg": architecture, "preprocess_cfg": {**described["preprocess_cfg"], **images}}
 
 

@@ -17,7 +17,7 @@ from cliphba.models.heads import DynamicHead, TemporalNoise, behavior_embedding,
 from cliphba.progress import track
 from cliphba.tables import Embedding, RDMs
 
-# Images that pass the vision tower at once: a few hundred megabytes of activations with ViT-L/14.
+# Images that pass the vision tower at once: some two gigabytes of activations with ViT-L/14.
 BATCH = 64
 
 
@@ -95,8 +95,11 @@ class PerceptionModel:
 
     @torch.no_grad()
     def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:
-        tracked, noise = track(parts, "embedding", unit="batch", total=batches), self._noise()
-        values = torch.cat([self._embed_batch(part, noise) for part in tracked], dim=1)
+        tracked = track(parts, "embedding", unit="batch", total=batches)
+        values = torch.cat([self._similarity(part) for part in tracked], dim=1)
+        if self.head is not None:
+            # at once: noise of the published protocol depends on the deviation over images
+            values = self.head(values, self._noise())
         metadata = {"dimensions": list(self.dimensions)}
         return Embedding(self.times_ms, values.float().cpu().numpy(), tuple(stimuli), metadata)
 
@@ -106,17 +109,14 @@ class PerceptionModel:
         scale, seed = self.evaluation_noise
         return TemporalNoise(torch.Generator(self.backbone.device).manual_seed(seed), scale)
 
-    def _embed_batch(self, images: Tensor, noise: TemporalNoise | None) -> Tensor:
-        """Embed decoded images: (times, images, dimensions)."""
+    def _similarity(self, images: Tensor) -> Tensor:
+        """Embed decoded images (1, images, dimensions); for a dynamic head, table S (blocks, images, dimensions)."""
         if self.text_features is None:
             return self.backbone.image_features(images)[None]
         if self.head is None:
             features = self.backbone.image_features(images)
             return behavior_embedding(features, self.text_features, self.backbone.scale)[None]
-        blocks = self.backbone.block_features(images)
-        similarity = block_similarity(blocks, self.text_features, self.backbone.scale)
-        embedding: Tensor = self.head(similarity, noise)
-        return embedding
+        return block_similarity(self.backbone.block_features(images), self.text_features, self.backbone.scale)
 
 
 def _check_names(names: Sequence[str], images: int) -> None:

@@ -7,7 +7,7 @@ validation loss, the start included (CLIP-HBA, arXiv 2502.04658, Methods, with i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from cliphba import rdm
 from cliphba.clip import adapters
 from cliphba.clip.backbone import Backbone
 from cliphba.clip.economy import arithmetic, forget_activations
-from cliphba.config import Compute, DynamicTraining, Protocol
+from cliphba.config import Compute, DynamicTraining, Protocol, derive_seed
 from cliphba.models.checkpoint import DynamicState, TrainedAdapter
 from cliphba.models.heads import DynamicHead, TemporalNoise, block_similarity, stack_heads
 from cliphba.train.loop import EpochLosses, Task, fit, fit_members
@@ -89,9 +89,15 @@ class Setup:
             validation=replace(self.validation, rdms=validation),
         )
 
-    def noise(self) -> TemporalNoise:
-        """Noise that starts from the seed."""
-        return TemporalNoise(torch.Generator(self.start.device).manual_seed(self.seed), self.protocol.noise_scale)
+    def noise(self, stage: str) -> TemporalNoise:
+        """Noise of a stage, from its start."""
+        generator = torch.Generator(self.start.device).manual_seed(derive_seed(self.seed, "noise", stage))
+        return TemporalNoise(generator, self.protocol.noise_scale)
+
+    def adapted(self) -> tuple[adapters.AdapterPlan, adapters.AdaptedClip]:
+        """Put fresh adapters on all vision blocks of a copy of the start, the same in every call."""
+        plan = adapters.AdapterPlan.of(self.settings.adapter, vision=tuple(range(self.start.vision_blocks)))
+        return plan, adapters.add_adapters(self.start.copy().clip, plan, derive_seed(self.seed, "adapters"))
 
     def evaluation_noise(self, noise: TemporalNoise) -> TemporalNoise | None:
         """Noise outside of training, if the protocol wants it."""
@@ -101,14 +107,19 @@ class Setup:
         """Put a model together."""
         return DynamicModel(backbone, self.text_features, head, self.compute)
 
+    def shuffle(self) -> np.random.Generator:
+        """Give what batches are drawn from, from its start: the first are the same in both stages."""
+        return np.random.default_rng(derive_seed(self.seed, "batches"))
+
     def batches(self, shuffle: np.random.Generator) -> list[NDArray[np.intp]]:
         """Cut the shuffled training images into batches of nearly equal size, none left out."""
         images = len(self.training.images)
         return np.array_split(shuffle.permutation(images), max(1, round(images / self.settings.batch_size)))
 
-    def state(self, head: DynamicHead, reweighting: Tensor) -> DynamicState:
-        """Describe a trained head."""
-        noise = (self.protocol.noise_scale, self.seed) if self.protocol.noise_at_evaluation else None
+    def state(self, name: str, head: DynamicHead, reweighting: Tensor) -> DynamicState:
+        """Describe the trained head of a model of this name."""
+        seed = derive_seed(self.seed, "noise at evaluation", name)
+        noise = (self.protocol.noise_scale, seed) if self.protocol.noise_at_evaluation else None
         return DynamicState(head.curves, reweighting, head.window_ms, head.block_weights, noise)
 
 
@@ -155,7 +166,7 @@ class AdapterFit:
     log: list[EpochLosses]
 
 
-def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[ReweightingFit]:
+def fit_reweightings(setup: Setup, heads: Mapping[str, DynamicHead]) -> list[ReweightingFit]:
     """Stage 1: train the reweightings of several members (participants, or the group) at once.
 
     They share the images, the table and the noise, and nothing else: each gets what it would get alone.
@@ -165,9 +176,12 @@ def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[Reweigh
     setup
         Of the training, with RDMs (members, times, pairs).
     heads
-        Start of each member.
+        Name of each member to its start.
     """
-    model, noise = setup.model(setup.start, stack_heads(heads)), setup.noise()
+    # the published adapters change the tower before any training
+    _, adapted = setup.adapted()
+    model = setup.model(setup.start.with_clip(adapted.clip), stack_heads(list(heads.values())))
+    noise = setup.noise("stage 1")
     table, held_out = model.table(setup.training.images), model.table(setup.validation.images)
 
     def validation_losses() -> Tensor:
@@ -177,7 +191,7 @@ def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[Reweigh
         before = validation_losses()
     batches = [(table, setup.training.target)]
     if setup.protocol.batches == "frozen":
-        chosen = setup.batches(np.random.default_rng(setup.seed))
+        chosen = setup.batches(setup.shuffle())
         batches = [(table[:, images], Target(rdm.select(setup.training.rdms, images))) for images in chosen]
     task: Task[tuple[Tensor, Target], Tensor] = Task(
         name="stage 1: reweighting",
@@ -185,7 +199,7 @@ def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[Reweigh
         losses=lambda batch: model.losses(*batch, noise),
         validation_losses=validation_losses,
         objective=Objective.relative_to(before, setup.settings.loss).total,
-        snapshot=lambda: model.head.reweighting.detach().clone(),
+        snapshot=lambda: model.head.reweighting.detach().cpu().clone(),
         generators=[noise.generator],
     )
     settings = setup.settings
@@ -199,29 +213,30 @@ def fit_reweightings(setup: Setup, heads: Sequence[DynamicHead]) -> list[Reweigh
         kept=setup.kept and setup.kept / "stage_1.pt",
     )
     return [
-        ReweightingFit(setup.state(*each[:2]), *each[2:]) for each in zip(heads, found, before, logs, strict=True)
+        ReweightingFit(setup.state(name, head, values), losses, log)
+        for (name, head), values, losses, log in zip(heads.items(), found, before.cpu(), logs, strict=True)
     ]
 
 
-def fit_adapters(setup: Setup, head: DynamicHead, objective: Objective) -> AdapterFit:
+def fit_adapters(setup: Setup, name: str, head: DynamicHead, objective: Objective) -> AdapterFit:
     """Stage 2: train a head's reweighting and adapters in every vision block.
 
     Parameters
     ----------
     setup
         Of the training.
+    name
+        Of the model.
     head
         With the reweighting that stage 1 gave; trained in place.
     objective
         Relative to the losses before stage 1.
     """
-    plan = adapters.AdapterPlan.of(setup.settings.adapter, vision=tuple(range(setup.start.vision_blocks)))
-    adapted = adapters.add_adapters(setup.start.copy().clip, plan, setup.seed)
+    plan, adapted = setup.adapted()
     if setup.compute.gradient_checkpointing:
         forget_activations(adapted.clip)
     model = setup.model(setup.start.with_clip(adapted.clip), head)
-    settings, noise = setup.settings, setup.noise()
-    shuffle = np.random.default_rng(setup.seed)
+    settings, noise, shuffle = setup.settings, setup.noise("stage 2"), setup.shuffle()
     task: Task[MeasuredImages, tuple[Tensor, dict[str, Tensor]]] = Task(
         name="stage 2: adapters",
         batches=_batches(setup, shuffle),
@@ -230,7 +245,7 @@ def fit_adapters(setup: Setup, head: DynamicHead, objective: Objective) -> Adapt
             model.table(setup.validation.images), setup.validation.target, setup.evaluation_noise(noise)
         ),
         objective=objective.total,
-        snapshot=lambda: (head.reweighting.detach().clone(), adapted.state()),
+        snapshot=lambda: (head.reweighting.detach().cpu().clone(), adapted.state()),
         generators=[shuffle, noise.generator],
     )
     reweighting = {"params": [head.reweighting], "lr": settings.reweighting_learning_rate}
@@ -242,7 +257,7 @@ def fit_adapters(setup: Setup, head: DynamicHead, objective: Objective) -> Adapt
         patience=settings.stage_2_patience,
         kept=setup.kept and setup.kept / "stage_2.pt",
     )
-    return AdapterFit(setup.state(head, found), TrainedAdapter(plan, state), log)
+    return AdapterFit(setup.state(name, head, found), TrainedAdapter(plan, state), log)
 
 
 def _batches(setup: Setup, shuffle: np.random.Generator) -> Callable[[], Iterable[MeasuredImages]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -166,8 +165,8 @@ def fit_members(
         going = course.waited < patience
         if not going.any():
             break
-        course.note(_train(task, optimizer, epoch), going)
-        losses = _validate(task, epoch)
+        course.note(_train(task, optimizer, epoch, going), going)
+        losses = _validate(task, epoch, going)
         course.note(losses, going)
         total = _totals(losses)
         better = going & (total < course.lowest)
@@ -185,7 +184,7 @@ def _begin(task: Task[Batch, State], store: Kept | None) -> Course[State]:
     described = store.load() if store else None
     if described is not None:
         return Course.resume(described)
-    start = _validate(task, 0)
+    start = _validate(task, 0, torch.tensor(True))
     waited = torch.zeros(len(start), dtype=torch.long)
     return Course([[losses] for losses in start], task.snapshot(), _totals(start), waited)
 
@@ -200,7 +199,9 @@ def _where(better: Tensor, snapshot: Callable[[], State], best: State) -> State:
     return torch.where(better.view(-1, *[1] * (found.ndim - 1)), found, best)  # type: ignore[attr-defined, call-overload, no-any-return]
 
 
-def _train(task: Task[Batch, State], optimizer: torch.optim.Optimizer, epoch: int) -> list[EpochLosses]:
+def _train(
+    task: Task[Batch, State], optimizer: torch.optim.Optimizer, epoch: int, going: Tensor
+) -> list[EpochLosses]:
     """Train one epoch; give the mean losses of its batches."""
     seen = []
     for batch in task.batches():
@@ -209,17 +210,18 @@ def _train(task: Task[Batch, State], optimizer: torch.optim.Optimizer, epoch: in
         task.objective(parts).sum().backward()
         optimizer.step()
         seen.append(parts.detach())
-    return _describe(task, epoch, "train", torch.stack(seen).mean(dim=0))
+    return _describe(task, epoch, "train", torch.stack(seen).mean(dim=0), going)
 
 
 @torch.no_grad()
-def _validate(task: Task[Batch, State], epoch: int) -> list[EpochLosses]:
-    return _describe(task, epoch, "validation", task.validation_losses())
+def _validate(task: Task[Batch, State], epoch: int, going: Tensor) -> list[EpochLosses]:
+    return _describe(task, epoch, "validation", task.validation_losses(), going)
 
 
-def _describe(task: Task[Batch, State], epoch: int, split: str, parts: Tensor) -> list[EpochLosses]:
-    totals = torch.atleast_1d(task.objective(parts)).tolist()
-    if any(math.isnan(total) for total in totals):
+def _describe(task: Task[Batch, State], epoch: int, split: str, parts: Tensor, going: Tensor) -> list[EpochLosses]:
+    found = torch.atleast_1d(task.objective(parts)).cpu()
+    totals = found.tolist()
+    if (found.isnan() & going).any():
         raise ValueError(
             f"{task.name}: the {split} loss of epoch {epoch} is not a number; look for missing values in the "
             "targets, or lower the learning rate"

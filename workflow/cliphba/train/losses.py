@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cliphba import rdm
 from cliphba.config import LossWeights
-from cliphba.train.pair_sums import Similarities, squared
+from cliphba.train.pair_sums import Similarities
 
 # Variation of a mean time generalisation that may be rounding, in units of the number format's resolution: a model
 # that weighs the blocks alike at all times has none, and its correlation with the measured one shall not be chance.
@@ -32,14 +32,24 @@ class Target:
         return mean_generalisation(self.rdms)
 
     @cached_property
+    def mean(self) -> Tensor:
+        """Mean over times and pairs (...)."""
+        return self.rdms.double().mean((-2, -1))
+
+    @cached_property
     def square(self) -> Tensor:
-        """The RDMs unfolded, (..., times, images, images)."""
-        images = rdm.stimulus_count(self.rdms.shape[-1])
-        rows, columns = rdm.pair_indices(images)
-        square = self.rdms.new_zeros((*self.rdms.shape[:-1], images, images))
-        square[..., rows, columns] = self.rdms
-        square[..., columns, rows] = self.rdms
-        return square
+        """The RDMs less their mean, unfolded with zero diagonal, (..., times, images, images)."""
+        return rdm.to_square(self.rdms - self.mean.to(self.rdms.dtype)[..., None, None])
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """Row sums of `square` (..., times, images)."""
+        return self.square.sum(-1, dtype=torch.float64)
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """Sum of squares of `square` over pairs (..., times)."""
+        return torch.stack([(one * one).sum(-1).double().sum(-1) / 2 for one in self.square.unbind(-3)], dim=-1)
 
 
 def mean_generalisation(rdms: Tensor) -> Tensor:
@@ -81,16 +91,22 @@ def _from_rdms(embedding: Tensor, target: Target) -> tuple[Tensor, Tensor, Tenso
 
 
 def _from_sums(embedding: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
-    """Give the same without making the predicted RDMs."""
+    """Give the same without making the predicted RDMs: see `pair_sums` for c = common + c'."""
     found = Similarities.of(embedding)
-    values = target.rdms.sum(-1, dtype=torch.float64)
-    squares, products = squared(target.rdms, 1), found.with_pairs(target.square)
-    everything = found.pairs * values.shape[-1]
-    c, y, cc, yy, cy = (sums.sum(-1) for sums in (found.total, values, found.squares, squares, products))
-    spread = (cc - c * c / everything) * (yy - y * y / everything)
-    # the dissimilarity is 1 - c
-    pattern = 1 + (cy - c * y / everything) / spread.clamp(min=rdm.TINY).sqrt()
-    magnitude = (everything - 2 * y + yy - 2 * (c - cy) + cc) / everything
+    products = found.with_pairs(target.square, target.rows)
+    values = target.rows.sum(-1) / 2
+    # the part of c that all pairs of a time share, about its mean over times
+    level = found.common.mean(-1, keepdim=True)
+    shift = found.common - level
+    everything = found.pairs * shift.shape[-1]
+    total = (found.total + found.pairs * shift).sum(-1)
+    squares = (found.squares + 2 * shift * found.total + found.pairs * shift**2).sum(-1)
+    shared = (products + shift * values).sum(-1)
+    variation = (squares - total * total / everything).clamp(min=0) + rdm.TINY
+    pattern = 1 + shared / (variation * (target.squares.sum(-1) + rdm.TINY)).sqrt()
+    # 1 - c - Y is this less the deviations of c and Y
+    rest = 1 - level[..., 0] - target.mean
+    magnitude = rest**2 + (squares + target.squares.sum(-1) + 2 * shared - 2 * rest * total) / everything
     return pattern, magnitude, found.generalisation()
 
 

@@ -47,8 +47,7 @@ def mean_rdms(measured: Sequence[RDMs]) -> RDMs:
 
 def measure_curves(measured: Sequence[RDMs], times: Times) -> TemporalCurves:
     """Temporal curves of participants' RDMs, at the times that a model has."""
-    stacked = np.stack([rdms.values for rdms in measured])
-    curves = temporal_curves(stacked, measured[0].times_ms)
+    curves = temporal_curves([rdms.values for rdms in measured], measured[0].times_ms)
     if times == "after_onset":
         curves = curves[curves["time_ms"] > 0]
     columns = ("time_ms", "richness", "generalisation", "noise")
