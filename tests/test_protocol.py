@@ -16,6 +16,7 @@ from cliphba.models.perception import BATCH, PerceptionModel
 from cliphba.train import dynamic
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_reweightings
 from cliphba.train.losses import Objective
+from tests.members import of_members
 from tests.small_clip import LAYERS, SIZE, pictures, text_features_among_images
 
 LEAST = {"name": "mine", "participants": ["sub-01", "sub-02", "sub-03"], "simulation": {}}
@@ -223,7 +224,7 @@ def test_batches_stay_the_same_under_published_only(backbone, measured, monkeypa
     setup = Setup(
         backbone, text_features_among_images(backbone), *measured, TRAINING, Protocol(batches=batches), seed=0
     )
-    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured]), {"one": head})
+    (first,) = fit_reweightings(of_members(setup, [part.rdms[None] for part in measured]), {"one": head})
     stage_1 = shown.copy()
     fit_adapters(setup, "one", first.dynamic.head(), Objective.relative_to(first.before, TRAINING.loss))
     if batches == "frozen":

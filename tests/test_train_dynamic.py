@@ -21,6 +21,7 @@ from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters, fit_rewei
 from cliphba.train.loop import EpochLosses, Task, best_loss, fit_members
 from cliphba.train.losses import Objective
 from tests.killing import killed_at
+from tests.members import of_members
 from tests.reference import losses_of_rdms
 from tests.small_clip import LAYERS, pictures, text_features_among_images, trained_adapter
 
@@ -91,7 +92,7 @@ def train(backbone, measured, text_features, *, seed=0, protocol=QUIET, kept=Non
     """Both stages."""
     settings = SETTINGS.model_copy(update=changes)
     setup = Setup(backbone, text_features, *measured[:2], settings, protocol, seed, compute, kept)
-    (first,) = fit_reweightings(setup.of_members([part.rdms[None] for part in measured[:2]]), {"one": start_head()})
+    (first,) = fit_reweightings(of_members(setup, [part.rdms[None] for part in measured[:2]]), {"one": start_head()})
     second = fit_adapters(setup, "one", first.dynamic.head(), Objective.relative_to(first.before, settings.loss))
     return Fit(second.dynamic, second.adapter, (first.log, second.log))
 
@@ -268,11 +269,11 @@ def test_participants_trained_at_once_get_what_they_would_get_alone(backbone, me
     ]
     setup = Setup(backbone, text_features, *measured[:2], SETTINGS, QUIET, 0, COMPUTE)
     heads = {"a": start_head(), "b": make_head(torch.randn(TIMES, LAYERS, generator=generator)), "c": start_head()}
-    together = fit_reweightings(setup.of_members(rdms), heads)
+    together = fit_reweightings(of_members(setup, rdms), heads)
     lengths = {len(fit.log) for fit in together}
     assert len(lengths) > 1, "all stopped at the same time: the test says nothing"
     for index, (name, head) in enumerate(heads.items()):
-        (alone,) = fit_reweightings(setup.of_members([part[[index]] for part in rdms]), {name: head})
+        (alone,) = fit_reweightings(of_members(setup, [part[[index]] for part in rdms]), {name: head})
         torch.testing.assert_close(
             together[index].dynamic.reweighting, alone.dynamic.reweighting, atol=1e-4, rtol=1e-3
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cliphba import stages
@@ -30,31 +32,18 @@ def variants(study: Study) -> dict[str, Study]:
 
 def departures(study: Study, variant: Study) -> set[str]:
     """Name the stages of a variant that are not those of the study; all others need not be trained again."""
-    both = study, variant
-    starts = {"clip": "behavior", "behavior": "behavior", "group": "group"}
-    begun_from = starts[variant.protocol.individual_starts_from]
-    differ = {
-        "behavior": _differ(*map(stages.behavior, both)),
-        "initial": _differ(*map(stages.initial_reweighting, both)),
-        "group_stage_1": _differ(*(stages.reweighting(one, "group") for one in both)),
-        "group": _differ(*(stages.adapters(one, "group") for one in both)),
-        "individual_stage_1": _differ(*(stages.reweighting(one, "individual") for one in both)),
-        "individual": _differ(*(stages.adapters(one, "individual") for one in both)),
-    }
-    needs = {
-        "behavior": [],
-        "initial": ["behavior"],
-        "group_stage_1": ["behavior", "initial"],
-        "group": ["group_stage_1"],
-        "individual_stage_1": [begun_from, "initial"],
-        "individual": ["individual_stage_1"],
+    begun_from = "group" if variant.protocol.individual_starts_from == "group" else "behavior"
+    # each stage: what it takes from a study, and the stages it builds upon
+    chain: dict[str, tuple[Callable[[Study], dict[str, Any]], set[str]]] = {
+        "behavior": (stages.behavior, set()),
+        "initial": (stages.initial_reweighting, {"behavior"}),
+        "group_stage_1": (partial(stages.reweighting, level="group"), {"behavior", "initial"}),
+        "group": (partial(stages.adapters, level="group"), {"group_stage_1"}),
+        "individual_stage_1": (partial(stages.reweighting, level="individual"), {begun_from, "initial"}),
+        "individual": (partial(stages.adapters, level="individual"), {"individual_stage_1"}),
     }
     departed: set[str] = set()
-    for stage, differs in differ.items():
-        if differs or departed & set(needs[stage]):
+    for stage, (taken, needs) in chain.items():
+        if taken(study) != taken(variant) or departed & needs:
             departed.add(stage)
     return departed
-
-
-def _differ(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    return first != second

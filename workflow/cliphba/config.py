@@ -307,7 +307,8 @@ def individual_training_defaults() -> DynamicTraining:
 
 
 BlockWeights = Literal["softmax", "min_max"]
-Batches = Literal["reshuffled", "frozen"]
+ImagePreparation = Literal["backbone", "published"]
+Times = Literal["after_onset", "all"]
 
 
 class Protocol(Section):
@@ -328,7 +329,7 @@ class Protocol(Section):
         "group",
         description="Model that each personal model starts from. Published: clip, with Behavior's text tower.",
     )
-    images: Literal["backbone", "published"] = Field(
+    images: ImagePreparation = Field(
         "backbone",
         description="How images are made ready: as the backbone wants them, or squashed to a square and normalised "
         "by the mean and deviation of THINGS (published).",
@@ -341,7 +342,7 @@ class Protocol(Section):
         description="From trainable numbers to weights of blocks: softmax, or min-max scaling over blocks, which "
         "gives the weakest block no gradient (published; fault 9).",
     )
-    times: Literal["after_onset", "all"] = Field(
+    times: Times = Field(
         "after_onset",
         description="Times the MEG models have: those after picture onset, or all, so that windows let signal in "
         "before onset (published; fault 5).",
@@ -358,7 +359,7 @@ class Protocol(Section):
         description="What the scaling of the behavioural target and the temporal curves are measured on: training "
         "images and the participants a model is for, or all images and participants (published; fault 6).",
     )
-    batches: Batches = Field(
+    batches: Literal["reshuffled", "frozen"] = Field(
         "reshuffled",
         description="Batches of MEG training: new ones every epoch, with all pairs at once in stage 1, or the same "
         "throughout, in both stages, so that most pairs are never seen (published; fault 8).",

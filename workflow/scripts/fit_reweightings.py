@@ -16,7 +16,7 @@ from cliphba.models.heads import DynamicHead, TemporalCurves
 from cliphba.scratch import folder_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_reweightings
 from cliphba.train.loop import best_loss, tabulate
-from cliphba.train.target import choose_times, initial_head, mean_rdms, measure_curves
+from cliphba.train.target import initial_head, measure_curves, target_rdms
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
@@ -39,13 +39,9 @@ members = {name: [measured[participant] for participant in found] for name, foun
 def images_of(split: str) -> MeasuredImages:
     """Read images of a split and each member's target (members, times, pairs)."""
     chosen = recorded[recorded["split"] == split]
-    names = list(chosen["stimulus"])
-    targets = [
-        choose_times(mean_rdms([rdms.of(names) for rdms in found]), protocol.times) for found in members.values()
-    ]
+    targets = [target_rdms(found, list(chosen["stimulus"]), protocol.times) for found in members.values()]
     images = model.read_images(list(chosen["path"]))
-    values = torch.stack([torch.from_numpy(target.values) for target in targets])
-    return MeasuredImages(images, values.to(images))
+    return MeasuredImages(images, torch.stack(targets).to(images))
 
 
 @cache

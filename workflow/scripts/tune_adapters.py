@@ -15,7 +15,7 @@ from cliphba.scratch import folder_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters
 from cliphba.train.loop import best_loss, tabulate
 from cliphba.train.losses import Objective
-from cliphba.train.target import choose_times, mean_rdms, reweighting_table
+from cliphba.train.target import reweighting_table, target_rdms
 
 progress.log_to(snakemake.log[0])
 inputs, output, stage = snakemake.input, snakemake.output, snakemake.params.stage
@@ -33,9 +33,8 @@ measured = [tables.read_rdms(path) for path in inputs.rdms]
 def images_of(split: str) -> MeasuredImages:
     """Read images and mean RDMs of a split."""
     chosen = recorded[recorded["split"] == split]
-    target = choose_times(mean_rdms([rdms.of(list(chosen["stimulus"])) for rdms in measured]), protocol.times)
     images = model.read_images(list(chosen["path"]))
-    return MeasuredImages(images, torch.from_numpy(target.values).to(images))
+    return MeasuredImages(images, target_rdms(measured, list(chosen["stimulus"]), protocol.times).to(images))
 
 
 made_by = tables.provenance(

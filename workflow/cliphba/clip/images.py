@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from cliphba.clip.backbone import Backbone
-
-ImagePreparation = Literal["backbone", "published"]
+from cliphba.config import ImagePreparation
 
 # In open_clip's terms: squashed to a square whatever their shape, and normalised by the colours of THINGS (CLIP-HBA,
 # arXiv 2502.04658, Methods).

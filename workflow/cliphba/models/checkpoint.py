@@ -20,8 +20,8 @@ from torch import Tensor
 
 from cliphba.clip.adapters import AdapterPlan, merge_adapters
 from cliphba.clip.backbone import Backbone, load_backbone
-from cliphba.clip.images import ImagePreparation, prepare_images
-from cliphba.config import BlockWeights
+from cliphba.clip.images import prepare_images
+from cliphba.config import BlockWeights, ImagePreparation
 from cliphba.models.heads import DynamicHead, TemporalCurves
 from cliphba.models.perception import PerceptionModel
 from cliphba.tables import write_atomically

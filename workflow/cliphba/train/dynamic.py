@@ -7,8 +7,8 @@ validation loss, the start included (CLIP-HBA, arXiv 2502.04658, Methods, with i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -79,15 +79,6 @@ class Setup:
     seed: int
     compute: Compute = Compute()  # noqa: RUF009  (it cannot change)
     kept: Path | None = None
-
-    def of_members(self, rdms: Sequence[Tensor]) -> Setup:
-        """Give the same with other RDMs of training and validation images, each (members, times, pairs)."""
-        training, validation = rdms
-        return replace(
-            self,
-            training=replace(self.training, rdms=training),
-            validation=replace(self.validation, rdms=validation),
-        )
 
     def noise(self, stage: str) -> TemporalNoise:
         """Noise of a stage, from its start."""

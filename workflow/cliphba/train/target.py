@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cliphba.config import BlockWeights
+from cliphba.config import BlockWeights, Times
 from cliphba.meg.curves import temporal_curves
 from cliphba.models.checkpoint import DynamicState
 from cliphba.models.heads import DynamicHead, TemporalCurves, starting_values
 from cliphba.tables import RDMs
-
-Times = Literal["after_onset", "all"]
 
 
 def choose_times(rdms: RDMs, times: Times) -> RDMs:
@@ -43,6 +40,11 @@ def mean_rdms(measured: Sequence[RDMs]) -> RDMs:
             raise ValueError("the participants' RDMs have different stimuli or times: decode them again, all alike")
     mean = np.stack([rdms.values for rdms in measured]).mean(axis=0, dtype=np.float64)
     return RDMs(first.times_ms, np.asarray(mean, dtype=np.float32), first.stimuli)
+
+
+def target_rdms(measured: Sequence[RDMs], stimuli: Sequence[str], times: Times) -> Tensor:
+    """Mean RDMs (times, pairs) of some participants and stimuli, at the times that a model has."""
+    return torch.from_numpy(choose_times(mean_rdms([rdms.of(stimuli) for rdms in measured]), times).values)
 
 
 def measure_curves(measured: Sequence[RDMs], times: Times) -> TemporalCurves:
