@@ -1,19 +1,27 @@
-"""Alignment over time, its noise ceiling and its bootstrap, against SciPy, rsatoolbox and explicit resampling."""
+"""Alignment over time, its noise ceilings and its bootstrap, against SciPy, rsatoolbox and explicit resampling."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 from rsatoolbox.rdm import RDMs as ToolboxRDMs
-from scipy.stats import spearmanr
+from scipy.stats import norm, spearmanr, t
 
 from cliphba import rdm, tables
 from cliphba.evaluate import alignment, bootstrap
-from cliphba.evaluate.bootstrap import Estimate
+from cliphba.evaluate.bootstrap import Comparable, Estimate
 
 TIMES = np.array([-20.0, 0.0, 20.0, 40.0, 60.0])
 STATIC = np.array([np.nan])
 STIMULI = 9
 PAIRS = STIMULI * (STIMULI - 1) // 2
+TOOLBOX = {"spearman": "spearman", "pearson": "corr", "cosine": "cosine"}
+COEFFICIENTS = {
+    "spearman": lambda first, second: spearmanr(first, second).statistic,
+    "pearson": lambda first, second: np.corrcoef(first, second)[0, 1],
+    "cosine": lambda first, second: first @ second / np.sqrt((first @ first) * (second @ second)),
+}
 
 
 def make_rdms(values, times=TIMES):
@@ -42,23 +50,101 @@ def models():
     return {"clip": make_rdms(random.normal(size=(1, PAIRS)), STATIC), "group": make_rdms(group)}
 
 
-def test_align_by_hand():
-    targets = np.array([[[0.1, 0.3, 0.2], [0.3, 0.2, 0.1]]])
-    assert alignment.align(np.array([[1.0, 2.0, 3.0]]), targets) == pytest.approx(np.array([[0.5, -1.0]]))
+def align(model, targets, comparison="spearman"):
+    """(participants, times) of a model (times, pairs) with targets (participants, times, pairs)."""
+    measured = {str(index): make_rdms(one) for index, one in enumerate(targets)}
+    models = {"model": make_rdms(model, TIMES if len(model) > 1 else STATIC)}
+    return alignment.measure(models, measured, comparison=comparison, resamples=0, seed=0).rho["model"].value
 
 
-def test_align_is_scipys_spearman(values):
+def compare_under(predicted, measured, counts, comparison="spearman"):
+    """(resamples, predictions, participants) at one time."""
+    predicted, measured = ([Comparable(one, comparison) for one in side] for side in (predicted, measured))
+    return bootstrap.resample(predicted, measured, counts)
+
+
+def test_alignment_by_hand():
+    model, target = make_rdms(np.array([[1.0, 2.0, 3.0]]), STATIC), np.array([[0.1, 0.3, 0.2], [0.3, 0.2, 0.1]])
+    measured = {"sub-01": make_rdms(target, np.array([0.0, 10.0]))}
+    found = alignment.measure({"clip": model}, measured, resamples=0, seed=0)
+    assert found.rho["clip"].value == pytest.approx(np.array([[0.5, -1.0]]))
+
+
+@pytest.mark.parametrize("comparison", COEFFICIENTS)
+def test_alignment_is_scipys_or_numpys(values, comparison):
     model = np.random.default_rng(3).normal(size=(len(TIMES), PAIRS)).round(1)
-    expected = [[spearmanr(model[time], one[time]).statistic for time in range(len(TIMES))] for one in values]
-    np.testing.assert_allclose(alignment.align(model, values), expected, atol=1e-12)
+    coefficient = COEFFICIENTS[comparison]
+    expected = [[coefficient(model[time], one[time]) for time in range(len(TIMES))] for one in values]
+    np.testing.assert_allclose(align(model, values, comparison), expected, atol=1e-6)
 
 
-def test_align_is_undefined_where_the_model_is(values):
+def test_alignment_is_undefined_where_the_model_is(values):
     model = np.random.default_rng(3).normal(size=(len(TIMES), PAIRS))
     model[:2] = np.nan
-    rho = alignment.align(model, values)
+    rho = align(model, values)
     assert np.isnan(rho[:, :2]).all()
     assert np.isfinite(rho[:, 2:]).all()
+
+
+@pytest.mark.parametrize("comparison", COEFFICIENTS)
+def test_streamed_is_what_memory_gives(values, models, targets, tmp_path, comparison):
+    random = np.random.default_rng(6)
+    for name, one in targets.items():
+        tables.write_rdms(one, tmp_path / name)
+    names = targets["sub-01"].stimuli
+    late = np.where(TIMES[:, None, None] > 0, random.normal(size=(len(TIMES), STIMULI, 7)), np.nan)
+    embedding = tables.Embedding(TIMES, late.astype(np.float32), names)
+    opened = {name: tables.open_rdms(tmp_path / name) for name in targets}
+    settings = {"comparison": comparison, "resamples": 7, "seed": 3}
+    found = alignment.measure(models | {"late": embedding.series(names)}, opened, **settings)
+    expected = alignment.measure(models | {"late": embedding.rdms(names)}, targets, **settings)
+    for name, estimate in expected.rho.items():
+        np.testing.assert_array_equal(found.rho[name].value, estimate.value)
+        np.testing.assert_array_equal(found.rho[name].resampled, estimate.resampled)
+    ceilings = (alignment.noise_ceiling(series, **settings) for series in (opened, targets))
+    first, second = (each.rho[alignment.UPPER].resampled for each in ceilings)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_every_rdm_is_made_once():
+    asked = []
+
+    def series(name, times_ms):
+        def row(index):
+            asked.append((name, index))
+            return np.random.default_rng(index).random(PAIRS).astype(np.float32)
+
+        return tables.LazyRDMs(times_ms, tuple(str(index) for index in range(STIMULI)), row)
+
+    models = {"clip": series("clip", STATIC), "group": series("group", TIMES)}
+    targets = {name: series(name, TIMES) for name in ("sub-01", "sub-02")}
+    alignment.measure(models, targets, resamples=3, seed=0)
+    everywhere = [(name, time) for name in ("group", "sub-01", "sub-02") for time in range(len(TIMES))]
+    assert sorted(asked) == sorted([("clip", 0), *everywhere])
+
+
+def test_memory_grows_neither_with_times_nor_with_resamples():
+    pairs = 120 * 119 // 2
+
+    def peak(times, resamples):
+        def series(seed):
+            names = tuple(str(index) for index in range(120))
+            return tables.LazyRDMs(
+                np.arange(1.0, times + 1), names, lambda index: np.random.default_rng((seed, index)).random(pairs)
+            )
+
+        models, targets = {"group": series(0)}, {"sub-01": series(1), "sub-02": series(2)}
+        tracemalloc.start()
+        alignment.measure(models, targets, resamples=resamples, seed=0)
+        alignment.noise_ceiling(targets, resamples=resamples, seed=0)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(1, 1)  # compile
+    few = peak(2, 20)
+    assert peak(30, 20) < few + 30 * pairs * 4 / 10
+    assert peak(2, 200) < few + 200 * pairs * 8 / 4
 
 
 def test_area_by_hand_takes_only_samples_after_onset():
@@ -71,12 +157,15 @@ def test_area_needs_two_samples():
         alignment.area_under_curve(np.zeros(3), np.array([-10.0, 0.0, 10.0]))
 
 
-def test_noise_ceiling_is_rsatoolboxs(values, targets):
-    found = alignment.noise_ceiling(targets, resamples=2, seed=0)
-    table = alignment.ceiling(found)
-    for time, row in enumerate(table.itertuples()):
-        lower, upper = boot_noise_ceiling(ToolboxRDMs(values[:, time]), method="spearman")
-        assert (row.lower, row.upper) == pytest.approx((lower, upper), abs=1e-6)
+@pytest.mark.parametrize("comparison", COEFFICIENTS)
+def test_noise_ceiling_is_rsatoolboxs(values, comparison):
+    shifted = np.round(values + 5, 1)
+    targets = {str(index): make_rdms(one) for index, one in enumerate(shifted)}
+    found = alignment.noise_ceiling(targets, comparison=comparison, resamples=2, seed=0)
+    lower, upper = (found.mean(bound).value for bound in (alignment.LOWER, alignment.UPPER))
+    for time in range(len(TIMES)):
+        expected = boot_noise_ceiling(ToolboxRDMs(shifted[:, time]), method=TOOLBOX[comparison])
+        assert (lower[time], upper[time]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_noise_ceiling_needs_two_participants(targets):
@@ -85,59 +174,139 @@ def test_noise_ceiling_needs_two_participants(targets):
 
 
 def test_no_model_rises_above_the_upper_ceiling(values, targets):
-    upper = alignment.ceiling(alignment.noise_ceiling(targets, resamples=2, seed=0))["upper"].to_numpy()
+    upper = alignment.noise_ceiling(targets, resamples=2, seed=0).mean(alignment.UPPER).value
     candidates = [values.mean(0), values[0], np.median(values, axis=0)]
     # the mean of ranks is the best for Spearman without ties; with ties it is the best but for a hair
-    assert all((alignment.align(model, values).mean(0) <= upper + 0.002).all() for model in candidates)
+    assert all((align(model, values).mean(0) <= upper + 0.002).all() for model in candidates)
 
 
-def test_resample_is_that_of_explicit_resampling(values):
+def test_own_ceiling_by_hand():
+    own = Estimate(np.array([[0.25, -0.1], [0.0, 1.0]]), np.array([[[0.36, 0.04], [-0.2, 0.81]]]))
+    others = Estimate(np.full((2, 2), 9.0), np.full((1, 2, 2), 9.0))
+    rho = {name: Estimate(others.value.copy(), others.resampled.copy()) for name in ("sub-01", "sub-02")}
+    for index, one in enumerate(rho.values()):
+        one.value[index], one.resampled[:, index] = own.value[index], own.resampled[:, index]
+    halves = alignment.Alignments(np.array([10.0, 20.0]), ("sub-01", "sub-02"), rho, np.ones((1, 2)))
+    found = alignment.own_ceiling(halves)
+    np.testing.assert_array_equal(found.rho[alignment.LOWER].value, own.value)
+    np.testing.assert_allclose(found.rho[alignment.UPPER].value, [[0.5, 0], [0, 1]])
+    np.testing.assert_allclose(found.rho[alignment.UPPER].resampled, [[[0.6, 0.2], [0, 0.9]]])
+
+
+@pytest.mark.parametrize(("comparison", "within"), [("spearman", 0.02), ("pearson", 0.01), ("cosine", 0.01)])
+def test_own_upper_ceiling_is_what_the_truth_reaches(comparison, within):
+    """Two noisy halves of a known RDM: the bound is how the RDM itself correlates with the second half."""
+    random = np.random.default_rng(7)
+    truth = random.gamma(4, size=(1, 200 * 199 // 2))
+    first, second = (make_rdms(truth + 3 * random.normal(size=truth.shape), STATIC) for _ in range(2))
+    settings = {"comparison": comparison, "resamples": 0, "seed": 0}
+    reached = alignment.measure({"truth": make_rdms(truth, STATIC)}, {"sub-01": second}, **settings).rho["truth"]
+    halves = alignment.measure({"sub-01": first}, {"sub-01": second}, **settings)
+    upper = alignment.own_ceiling(halves).rho[alignment.UPPER].value
+    assert upper == pytest.approx(reached.value, abs=within)
+
+
+def test_own_ceiling_of_noise_leaves_nothing_to_explain():
+    random = np.random.default_rng(8)
+    first, second = (
+        {f"sub-{index:02d}": make_rdms(random.normal(size=(1, 780)), STATIC) for index in range(20)} for _ in range(2)
+    )
+    found = alignment.own_ceiling(alignment.measure(first, second, resamples=200, seed=0))
+    low, high = found.rho[alignment.LOWER].interval()
+    assert ((low <= 0) & (high >= 0)).sum() >= 17  # the 1 % quantile of binomial(20, 0.95) is 16
+    low, _ = found.rho[alignment.UPPER].interval()
+    assert (low == 0).sum() >= 17
+
+
+def test_own_ceiling_needs_the_other_half_of_each(targets):
+    halves = alignment.measure({"sub-01": targets["sub-01"]}, targets, resamples=0, seed=0)
+    with pytest.raises(ValueError, match="participant sub-02 has no"):
+        alignment.own_ceiling(halves)
+
+
+@pytest.mark.parametrize("comparison", COEFFICIENTS)
+def test_resample_is_that_of_explicit_resampling(values, comparison):
     random = np.random.default_rng(4)
     model = random.normal(size=(len(TIMES), PAIRS)).round(1)
     drawn = np.sort(random.integers(STIMULI, size=STIMULI))
     counts = np.bincount(drawn, minlength=STIMULI).astype(float)
-    found = bootstrap.spearman([model], values, bootstrap.pair_weights(counts[None]), label="test")[0, 0]
     rows, columns = rdm.pair_indices(STIMULI)
     different = drawn[rows] != drawn[columns]
 
     def resample(triangle):
         return rdm.to_square(triangle)[drawn[rows], drawn[columns]][different]
 
-    for participant, one in enumerate(values):
-        for time in range(len(TIMES)):
-            expected = spearmanr(resample(model[time]), resample(one[time])).statistic
-            assert found[participant, time] == pytest.approx(expected, abs=1e-12)
+    for time in range(len(TIMES)):
+        found = compare_under([model[time]], values[:, time], counts[None], comparison)[0, 0]
+        for participant, one in enumerate(values):
+            expected = COEFFICIENTS[comparison](resample(model[time]), resample(one[time]))
+            assert found[participant] == pytest.approx(expected, abs=1e-12)
 
 
-def test_every_stimulus_once_is_the_measurement(values):
-    static = np.random.default_rng(5).normal(size=(1, PAIRS))
-    found = bootstrap.spearman([static, values[0]], values, np.ones((1, PAIRS)), label="test")
-    np.testing.assert_allclose(found[0, 0], alignment.align(static, values), atol=1e-12)
-    np.testing.assert_allclose(found[0, 1], alignment.align(values[0], values), atol=1e-12)
+@pytest.mark.parametrize("comparison", COEFFICIENTS)
+def test_every_stimulus_once_is_the_measurement(values, comparison):
+    models = np.random.default_rng(5).normal(size=(2, PAIRS))
+    found = compare_under(models, values[:, 0], np.ones((1, STIMULI)), comparison)[0]
+    np.testing.assert_allclose(found, rdm.compare(models[:, None], values[:, 0], comparison), atol=1e-12)
 
 
 def test_size_of_blocks_does_not_matter(values, monkeypatch):
-    weights = bootstrap.pair_weights(bootstrap.draw(STIMULI, 20, seed=(1, 0)))
-    first = bootstrap.spearman([values[0]], values, weights, label="test")
+    counts = bootstrap.draw(STIMULI, 20, seed=(1, 0))
+    first = compare_under(values[:1, 0], values[:, 0], counts)
     monkeypatch.setattr(bootstrap, "BLOCK", 1)
-    np.testing.assert_allclose(bootstrap.spearman([values[0]], values, weights, label="test"), first, atol=1e-12)
+    np.testing.assert_allclose(compare_under(values[:1, 0], values[:, 0], counts), first, atol=1e-12)
+
+
+def test_without_resamples_there_are_no_intervals(models, targets):
+    found = alignment.measure(models, targets, resamples=0, seed=0)
+    expected = alignment.measure(models, targets, resamples=5, seed=0)
+    np.testing.assert_array_equal(found.rho["group"].value, expected.rho["group"].value)
+    np.testing.assert_array_equal(found.mean("clip").value, expected.mean("clip").value)
+    assert np.isnan(found.mean("clip").interval()).all()
+    gain = (found.rho["group"] - found.rho["clip"]).map(found.area)
+    assert np.isfinite(gain.value).all()
+    assert np.isnan(gain[0].interval()).all()
 
 
 def test_mean_over_drawn_participants_by_hand():
     estimate = Estimate(np.array([0.1, 0.5]), np.array([[0.1, 0.5], [0.2, 0.4]]))
     mean = estimate.mean_over_participants(np.array([[2.0, 0.0], [1.0, 1.0]]))
     assert mean.value == pytest.approx(0.3)
-    assert mean.resampled == pytest.approx([0.1, 0.3])
+    assert mean.resampled.mean() == pytest.approx(0.2)  # of 0.1, the first participant twice, and 0.3
 
 
 def test_noise_that_both_bootstraps_count_is_counted_once():
-    """Variances 4 (participants), 1 (stimuli), 9 (both): 2 (4 + 1) - 9 = 1 is raised to 4, the larger single one."""
+    """Variances 4 (participants), 1 (stimuli), 9 (both): 2 (4 + 1) - 9 = 1 is raised to 4, the larger single one.
+
+    Of two participants half the variance is seen: 4 more. All of it is theirs, with one degree of freedom.
+    """
     value = np.array([-4.0, 4.0])
     draws = np.array([[1.5, 0.5], [1.5, 0.5], [0.5, 1.5], [0.5, 1.5]])  # means -2, -2, 2, 2
     # under its draws the joint means are -3, -3, 3, 3; with equal weights 1, -1, 1, -1
     resampled = np.array([[-7.0, 9.0], [-5.0, 3.0], [-3.0, 5.0], [-9.0, 7.0]])
     mean = Estimate(value, resampled).mean_over_participants(draws)
-    assert mean.resampled == pytest.approx([-2, -2, 2, 2])
+    wide = np.sqrt(8) * t.ppf(0.975, 1) / norm.ppf(0.975)
+    assert mean.resampled == pytest.approx([-wide, -wide, wide, wide])
+
+
+def test_stimuli_alone_keep_their_spread():
+    resampled = np.random.default_rng(12).normal(size=(100, 1)).repeat(4, axis=1)
+    mean = Estimate(np.zeros(4), resampled).mean_over_participants(np.ones((100, 4)))
+    np.testing.assert_allclose(mean.resampled, resampled[:, 0])
+
+
+@pytest.mark.parametrize("participants", [4, 6, 15])
+def test_interval_over_people_covers_what_it_should(participants):
+    """Participants who differ, measured without noise: 95 % of all studies' intervals hold the mean of all people."""
+    random = np.random.default_rng(13)
+    covered = 0
+    for _ in range(500):
+        value = random.normal(size=participants)
+        draws = bootstrap.draw(participants, 400, seed=(int(random.integers(2**31)), 1))
+        mean = Estimate(value, np.tile(value, (400, 1))).mean_over_participants(draws)
+        low, high = mean.interval()
+        covered += bool(low <= 0 <= high)
+    assert 0.91 <= covered / 500 <= 0.98
 
 
 def test_interval_by_hand():
@@ -161,10 +330,8 @@ def test_resamples_depend_on_the_seed_and_not_on_the_models(models, targets):
     assert not np.allclose(other, first)
 
 
-def test_curves_are_a_valid_table_with_gaps_before_onset(models, targets, tmp_path):
-    curves = alignment.curves(alignment.measure(models, targets, resamples=30, seed=0))
-    tables.write(curves, tmp_path / "alignment.parquet", "alignment")
-    found = tables.read(tmp_path / "alignment.parquet", "alignment")
+def test_curves_have_gaps_before_onset(models, targets):
+    found = alignment.curves(alignment.measure(models, targets, resamples=30, seed=0))
     assert len(found) == 2 * (1 + len(targets)) * len(TIMES)
     mean = found[found["participant"].isna()].set_index(["model", "time_ms"])
     assert mean.loc["clip"].notna()["rho"].all()
@@ -175,9 +342,25 @@ def test_curves_are_a_valid_table_with_gaps_before_onset(models, targets, tmp_pa
     assert (covered["low"] <= covered["high"]).all()
 
 
-def test_ceiling_is_a_valid_table(targets, tmp_path):
-    tables.write(alignment.ceiling(alignment.noise_ceiling(targets, resamples=2, seed=0)), tmp_path / "c", "ceiling")
-    assert (tables.read(tmp_path / "c", "ceiling").eval("lower < upper")).all()
+def test_ceiling_is_a_valid_table(values, targets, tmp_path):
+    random = np.random.default_rng(10)
+    others = {name: make_rdms(one + random.normal(size=one.shape)) for name, one in zip(targets, values, strict=True)}
+    resampling = {"resamples": 50, "seed": 0}
+    group = alignment.noise_ceiling(targets, **resampling)
+    own = alignment.own_ceiling(alignment.measure(others, targets, **resampling))
+    tables.write(alignment.ceiling(group, own), tmp_path / "ceiling", "ceiling")
+    found = tables.read(tmp_path / "ceiling", "ceiling")
+    assert len(found) == (1 + len(targets)) * 2 * len(TIMES)
+    assert (found["low"] <= found["high"]).all()
+    assert not found["independent_images"].any()
+    bounds = found.fillna({"participant": "mean"}).pivot(index=["participant", "time_ms"], columns="bound")
+    assert (bounds["value", "lower"] <= bounds["value", "upper"]).all()
+    for bound, name in (("lower", alignment.LOWER), ("upper", alignment.UPPER)):
+        np.testing.assert_array_equal(bounds.loc["mean"]["value", bound], group.mean(name).value)
+        np.testing.assert_array_equal(bounds.loc["sub-03"]["value", bound], own.rho[name].value[2])
+    lower = found[found["bound"] == "lower"]
+    assert (lower["independent_data"] & (lower["independent_people"] == lower["participant"].isna())).all()
+    assert not found.loc[found["bound"] == "upper", "independent_data":"independent_people"].any(axis=None)
 
 
 def test_interval_of_nothing_covers_zero():

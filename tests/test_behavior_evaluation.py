@@ -37,6 +37,13 @@ def test_agreement_is_scipys_spearman(judged):
         assert estimate.resampled.shape == (10,)
 
 
+def test_agreement_can_be_that_of_values(judged):
+    human = judged.pop("human")
+    found = behavior.agree(judged, human, comparison="pearson", resamples=10, seed=0)
+    expected = np.corrcoef(judged["clip"].values[0], human.values[0])[0, 1]
+    assert found["clip"].value == pytest.approx(expected, abs=1e-9)
+
+
 def test_good_models_agree_and_unrelated_ones_do_not(judged):
     found = behavior.agree(judged, judged["human"], resamples=500, seed=0)
     low, high = found["clip"].interval()
@@ -69,7 +76,9 @@ def test_a_time_course_is_refused(judged):
 
 
 def test_table_is_valid(judged, tmp_path):
-    tables.write(behavior.table(judged), tmp_path / "behavior_rdm.parquet", "behavior_rdm")
+    independence = dict.fromkeys(tables.INDEPENDENCE, True)
+    found = behavior.table(judged).assign(**independence)
+    tables.write(found, tmp_path / "behavior_rdm.parquet", "behavior_rdm")
     found = tables.read(tmp_path / "behavior_rdm.parquet", "behavior_rdm")
     assert len(found) == 4 * PAIRS
     row = found.query("source == 'clip' and first == 'image-0' and second == 'image-2'")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,6 +56,78 @@ def test_embedding_comes_back(tmp_path):
     np.testing.assert_array_equal(found.values, values)
     np.testing.assert_array_equal(found.times_ms, MEASURED.times_ms)
     assert (found.stimuli, found.metadata["model"]) == (STIMULI, "clip")
+
+
+@pytest.fixture(params=["one row group a time", "all in one", "uneven"])
+def course(tmp_path, request):
+    """Five time points on disk, the first undefined."""
+    values = np.random.default_rng(1).random((5, 6)).astype(np.float32)
+    values[0] = np.nan
+    path = tmp_path / "rdm.parquet"
+    tables.write_rdms(RDMs(10.0 * np.arange(5), values, STIMULI, {"participant": "sub-01"}), path)
+    if request.param != "one row group a time":
+        pq.write_table(pq.read_table(path), path, row_group_size=5 if request.param == "all in one" else 2)
+    return path
+
+
+def test_opened_rdms_are_those_read(course):
+    opened, read = tables.open_rdms(course), tables.read_rdms(course)
+    assert (opened.stimuli, opened.metadata) == (read.stimuli, read.metadata)
+    np.testing.assert_array_equal(opened.times_ms, read.times_ms)
+    for index in (0, 4, 2, 3, 1):
+        np.testing.assert_array_equal(opened.row(index), read.row(index))
+
+
+def test_opened_rdms_of_some_stimuli_on_a_grid_are_those_read(course):
+    chosen, grid = ["bed", "cat", "axe"], np.arange(-10.0, 60, 5)
+    opened = tables.open_rdms(course).of(chosen).at(grid)
+    expected = tables.read_rdms(course, of=chosen).at(grid)
+    np.testing.assert_array_equal(expected.values, tables.read_rdms(course).of(chosen).at(grid).values)
+    loaded = opened.load()
+    np.testing.assert_array_equal(loaded.values, expected.values)
+    np.testing.assert_array_equal(loaded.times_ms, grid)
+    assert (loaded.stimuli, loaded.metadata["participant"]) == (tuple(chosen), "sub-01")
+
+
+def test_opened_rdms_refuse_what_those_read_refuse(course):
+    opened = tables.open_rdms(course)
+    with pytest.raises(ValueError, match=r"'cow' \(1 of 2"):
+        opened.of(["cat", "cow"])
+    with pytest.raises(ValueError, match="grid"):
+        opened.at(np.array([0.0, 15.0, 30.0]))
+    with pytest.raises(ValueError, match="'cow'"):
+        tables.read_rdms(course, of=["cow", "cat"])
+
+
+def test_opened_rdms_hold_one_time_point(tmp_path):
+    names = [f"image-{index}" for index in range(300)]
+    pairs = 300 * 299 // 2
+    random = np.random.default_rng(2)
+    rows = (random.random(pairs).astype(np.float32) for _ in range(60))
+    tables.write_rdm_rows(rows, tmp_path / "rdm.parquet", times_ms=np.arange(60.0), stimuli=names)
+    opened, before = tables.open_rdms(tmp_path / "rdm.parquet"), pa.total_allocated_bytes()
+    held = []
+    for index in range(60):
+        opened.row(index)
+        held.append(pa.total_allocated_bytes() - before)
+    # pyarrow frees what it decompressed a little later
+    assert max(held) < 60 * 4 * pairs / 4
+
+
+def test_rdms_of_an_embedding_can_be_made_one_by_one():
+    values = np.random.default_rng(3).random((3, 4, 5)).astype(np.float32)
+    values[0] = np.nan
+    embedding = Embedding(np.array([0.0, 10.0, 20.0]), values, STIMULI, {"model": "group"})
+    series, expected = embedding.series(["bed", "cat", "dog"]), embedding.rdms(["bed", "cat", "dog"])
+    assert (series.stimuli, series.metadata["model"]) == (("bed", "cat", "dog"), "group")
+    assert np.isnan(series.row(0)).all()
+    np.testing.assert_allclose(series.row(2)[0], 1 - np.corrcoef(values[2, 3], values[2, 0])[0, 1], atol=1e-6)
+    np.testing.assert_array_equal(series.load().values, expected.values)
+
+
+def test_a_static_series_stays_as_it_is_on_a_grid():
+    static = Embedding(np.array([np.nan]), np.ones((1, 4, 3), np.float32), STIMULI).series(STIMULI)
+    assert static.at(np.array([0.0, 20.0])) is static
 
 
 def test_reordered_rdms_keep_their_new_order_through_a_file(tmp_path):
@@ -125,7 +198,12 @@ def test_tidy_form_names_times_and_pairs():
 
 def test_wrong_kind_is_refused_by_the_files_name(tmp_path, curves):
     tables.write(curves, tmp_path / "curves.parquet", "curves")
-    for read in (lambda path: tables.read(path, "stimuli"), tables.read_rdms, tables.read_embedding):
+    for read in (
+        lambda path: tables.read(path, "stimuli"),
+        tables.read_rdms,
+        tables.open_rdms,
+        tables.read_embedding,
+    ):
         with pytest.raises(ValueError, match=r"curves.parquet is a table of kind 'curves'"):
             read(tmp_path / "curves.parquet")
 
@@ -178,6 +256,17 @@ def test_damaged_pages_are_refused_by_name(tmp_path):
         tables.read_rdms(path)
 
 
+def test_pages_damaged_after_opening_are_refused_by_name(tmp_path):
+    path = tmp_path / "rdm.parquet"
+    tables.write_rdms(MEASURED, path)
+    opened, whole = tables.open_rdms(path), path.read_bytes()
+    values = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    start = values.dictionary_page_offset or values.data_page_offset
+    path.write_bytes(whole[:start] + bytes(40) + whole[start + 40 :])
+    with pytest.raises(ValueError, match=r"rdm.parquet is not a readable Parquet table"):
+        opened.row(0)
+
+
 def test_rdms_with_too_few_stimuli_are_refused_by_name(tmp_path):
     path = tmp_path / "rdm.parquet"
     with pytest.raises(ValueError, match=r"rdm.parquet: 3 stimuli have 3 pairs, but an RDM has \(6,\)"):
@@ -187,8 +276,9 @@ def test_rdms_with_too_few_stimuli_are_refused_by_name(tmp_path):
     table = pq.read_table(path)
     metadata = json.loads(table.schema.metadata[tables.METADATA_KEY]) | {"stimuli": list(STIMULI[:3])}
     pq.write_table(table.replace_schema_metadata({tables.METADATA_KEY: json.dumps(metadata)}), path)
-    with pytest.raises(ValueError, match=r"rdm.parquet names 3 stimuli but holds 6 pairs"):
-        tables.read_rdms(path)
+    for read in (tables.read_rdms, tables.open_rdms):
+        with pytest.raises(ValueError, match=r"rdm.parquet names 3 stimuli but holds 6 pairs"):
+            read(path)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ either kind of array and give back the same kind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", NDArray[np.float64], NDArray[np.float32], "torch.Tensor")
 Floats = NDArray[np.floating]
 
+#: Coefficients that RDMs are compared by: of ranks, of values, and of values that are not centred.
+Comparison = Literal["spearman", "pearson", "cosine"]
+
+# Rows from which on sorting by digits is faster than what SciPy does.
+LONG = 1000
 # An embedding without any variance over its dimensions has no correlation with anything; the constant turns 0 / 0
 # into a correlation of 0 (dissimilarity 1) and is far below the variance of any embedding in use.
 TINY = 1e-20
@@ -26,6 +31,11 @@ TINY = 1e-20
 def pair_indices(stimuli: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the strict upper triangle of a ``stimuli`` x ``stimuli`` matrix, in storage order."""
     return np.triu_indices(stimuli, k=1)
+
+
+def pair_count(stimuli: int) -> int:
+    """Give the number of pairs of so many stimuli."""
+    return stimuli * (stimuli - 1) // 2
 
 
 def stimulus_count(pairs: int) -> int:
@@ -37,7 +47,7 @@ def stimulus_count(pairs: int) -> int:
         If no number of stimuli has that many pairs.
     """
     stimuli = round((1 + np.sqrt(1 + 8 * pairs)) / 2)
-    if stimuli * (stimuli - 1) // 2 != pairs:
+    if pair_count(stimuli) != pairs:
         raise ValueError(f"{pairs} values are not the upper triangle of any RDM: n (n - 1) / 2 is needed")
     return int(stimuli)
 
@@ -56,12 +66,17 @@ def to_square(triangle: Array) -> Array:
     return square
 
 
+def places(chosen: NDArray[np.intp], *, stimuli: int) -> NDArray[np.intp]:
+    """Where the pairs of different stimuli chosen, in the order chosen, stand in an RDM of so many stimuli."""
+    first, second = (chosen[side] for side in pair_indices(len(chosen)))
+    row, column = np.minimum(first, second), np.maximum(first, second)
+    # rows above hold stimuli - 1, stimuli - 2, ... pairs
+    return np.asarray(row * (2 * stimuli - row - 1) // 2 + column - row - 1)
+
+
 def select(triangle: Array, chosen: NDArray[np.intp]) -> Array:
     """Restrict RDMs (..., pairs) to different stimuli, in the order chosen. NumPy and torch."""
-    rows, columns = pair_indices(len(chosen))
-    pairs = to_square(np.arange(triangle.shape[-1], dtype=np.float64))
-    place: NDArray[np.intp] = pairs[chosen[rows], chosen[columns]].astype(np.intp)
-    return triangle[..., place]
+    return triangle[..., places(chosen, stimuli=stimulus_count(triangle.shape[-1]))]
 
 
 def to_triangle(square: Array) -> Array:
@@ -104,16 +119,68 @@ def correlation_distance(embedding: Array) -> Array:
     return 1 - to_triangle(correlation_matrix(embedding))
 
 
-def ranks(values: Floats) -> NDArray[np.float64]:
-    """Average ranks along the last axis, standardised so that a product sum of two is their Spearman rho."""
-    # here, because most jobs rank nothing and scipy.stats takes longer to import than all else they need
+def unit(values: Floats, comparison: Comparison) -> NDArray[np.float64]:
+    """Vectors of unit length along the last axis whose product sums are the coefficient asked for.
+
+    Making them is most of the work of a comparison, so that they are made once and used for all of them.
+
+    Parameters
+    ----------
+    values
+        (..., pairs)
+    comparison
+        "spearman": average ranks, centred; "pearson": values, centred; "cosine": values as they are.
+
+    Returns
+    -------
+    array
+        (..., pairs). Rows that are constant (cosine: zero) become zero, rows with undefined values undefined.
+
+    Raises
+    ------
+    ValueError
+        If there is no such comparison.
+    """
+    match comparison:
+        case "spearman":
+            return ranks(values)
+        case "pearson":
+            return standardise(_of_size_one(values))
+        case "cosine":
+            scaled = _of_size_one(values)
+            return np.asarray(scaled / (np.square(scaled).sum(-1, keepdims=True) + TINY) ** 0.5)
+    raise ValueError(f"comparison: there is no {comparison!r}; use 'spearman', 'pearson' or 'cosine'")
+
+
+def compare(first: Floats, second: Floats, comparison: Comparison) -> NDArray[np.float64]:
+    """Coefficient of RDMs along the last axis, leading axes broadcast; see `unit`."""
+    coefficient: NDArray[np.float64] = (unit(first, comparison) * unit(second, comparison)).sum(-1)
+    return coefficient
+
+
+def _of_size_one(values: Floats) -> NDArray[np.float64]:
+    """Divide by the largest absolute value: squared distances in tesla are too small to be told from a constant."""
+    size = np.abs(values).max(-1, keepdims=True).astype(np.float64)
+    return np.asarray(values / np.where(size == 0, 1.0, size))
+
+
+def average_ranks(values: Floats) -> NDArray[np.float64]:
+    """Ranks from 1 along the last axis; tied values get their mean rank. Rows with undefined values are undefined."""
+    # here, because most jobs rank nothing, and these take longer to import than all else they need
+    if values.shape[-1] >= LONG:
+        from cliphba import ranking  # noqa: PLC0415
+
+        return np.asarray(np.apply_along_axis(ranking.average_ranks, -1, values))
     from scipy.stats import rankdata  # noqa: PLC0415
 
-    ranked: NDArray[np.float64] = rankdata(values, axis=-1)
-    return standardise(ranked)
+    return np.asarray(rankdata(values, axis=-1))
+
+
+def ranks(values: Floats) -> NDArray[np.float64]:
+    """Average ranks along the last axis, standardised so that a product sum of two is their Spearman rho."""
+    return standardise(average_ranks(values))
 
 
 def spearman(first: Floats, second: Floats) -> NDArray[np.float64]:
     """Spearman correlation along the last axis, leading axes broadcast."""
-    correlation: NDArray[np.float64] = (ranks(first) * ranks(second)).sum(-1)
-    return correlation
+    return compare(first, second, "spearman")

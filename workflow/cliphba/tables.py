@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,11 @@ from cliphba import __version__, rdm
 METADATA_KEY = b"cliphba"
 
 TEXT, REAL, WHOLE, TRUTH = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+#: Whether the images, the recordings or judgements, and the people of a row had no part in fitting or choosing what
+#: the row is about; what is not known to be independent is not.
+INDEPENDENCE = {"independent_images": TRUTH, "independent_data": TRUTH, "independent_people": TRUTH}
+ESTIMATE = {"value": REAL, "low": REAL, "high": REAL}
 
 #: The tidy tables: kind -> column -> type.
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
@@ -52,16 +58,31 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
                  "generalisation": REAL},
     "backbone_quality": {"measure": TEXT, "value": REAL, "chance": REAL},
     # evaluation
-    "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "quantity": TEXT, "value": REAL, "chance": REAL},
-    "reliability": {"participant": TEXT, "time_ms": REAL, "correlation": REAL, "corrected": REAL},
-    "alignment": {"model": TEXT, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL},
-    "ceiling": {"time_ms": REAL, "lower": REAL, "upper": REAL},
-    "behavior_rdm": {"source": TEXT, "first": TEXT, "second": TEXT, "value": REAL},
-    "identification": {"source": TEXT, "model": TEXT, "participant": TEXT, "rho": REAL, "centred": REAL},
+    "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "quantity": TEXT, "value": REAL, "chance": REAL,
+                 **INDEPENDENCE},
+    "reliability": {"participant": TEXT, "time_ms": REAL, "correlation": REAL, "corrected": REAL, **INDEPENDENCE},
+    "alignment": {"model": TEXT, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL,
+                  "p": REAL, "p_images": REAL, **INDEPENDENCE},
+    "contrast": {"contrast": TEXT, "participant": TEXT, "time_ms": REAL, **ESTIMATE, "p": REAL, "p_images": REAL,
+                 **INDEPENDENCE},
+    "ceiling": {"participant": TEXT, "time_ms": REAL, "bound": TEXT, **ESTIMATE, **INDEPENDENCE},
+    "latency": {"curve": TEXT, "participant": TEXT, "quantity": TEXT, **ESTIMATE, **INDEPENDENCE},
+    "behavior_rdm": {"source": TEXT, "first": TEXT, "second": TEXT, "value": REAL, **INDEPENDENCE},
+    "behavior_course": {"model": TEXT, "time_ms": REAL, **ESTIMATE, **INDEPENDENCE},
+    "odd_one_out": {"model": TEXT, "judge": TEXT, "judgements": WHOLE, **ESTIMATE, "varies": TEXT, **INDEPENDENCE},
+    "identification": {"source": TEXT, "model": TEXT, "participant": TEXT, "rho": REAL, "centred": REAL,
+                       "rank": REAL, **INDEPENDENCE},
+    "differences": {"aspect": TEXT, "item": TEXT, "time_ms": REAL, "quantity": TEXT, **ESTIMATE, "p": REAL, "q": REAL,
+                    **INDEPENDENCE},
+    "second_order": {"space": TEXT, "first": TEXT, "second": TEXT, "dissimilarity": REAL, **INDEPENDENCE},
     "ablation": {"variant": TEXT, "metric": TEXT, "value": REAL, "low": REAL, "high": REAL, "worth": REAL,
-                 "worth_low": REAL, "worth_high": REAL},
-    "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, "value": REAL, "low": REAL, "high": REAL,
-                "p": REAL, "varies": TEXT, "independent": TEXT},
+                 "worth_low": REAL, "worth_high": REAL, **INDEPENDENCE},
+    "data_efficiency": {"trained_on": TEXT, "amount": REAL, "metric": TEXT, "model": TEXT, **ESTIMATE, "varies": TEXT,
+                        "p": REAL, "test": TEXT, **INDEPENDENCE},
+    "held_out_participants": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT,
+                              "p": REAL, "test": TEXT, **INDEPENDENCE},
+    "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL,
+                "q": REAL, "test": TEXT, "p_images": REAL, **INDEPENDENCE},
 }  # fmt: skip
 
 
@@ -126,16 +147,28 @@ def _write_table(table: pa.Table, path: Path, metadata: Mapping[str, Any]) -> No
 
 
 def _read_table(path: Path, kind: str) -> tuple[pa.Table, dict[str, Any]]:
-    try:
+    with _readable(path):
         table = pq.read_table(path)
+    return table, _described(table.schema, path, kind)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file in errors of what is read inside."""
+    try:
+        yield
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is not a readable Parquet table ({error}): remove it and run again") from error
-    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+
+def _described(schema: pa.Schema, path: Path, kind: str) -> dict[str, Any]:
+    """Metadata of a table of the kind asked for."""
+    metadata: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     if metadata.get("kind") != kind:
         raise ValueError(f"{path} is a table of kind {metadata.get('kind')!r}, but {kind!r} is needed here")
-    return table, metadata
+    return metadata
 
 
 def write(frame: pd.DataFrame, path: Path | str, kind: str, **metadata: Any) -> None:
@@ -185,12 +218,48 @@ def read(path: Path | str, kind: str) -> pd.DataFrame:
     return frame
 
 
+def recorded(stimuli: pd.DataFrame, split: str) -> list[str]:
+    """List the images of a split that were shown in recordings, from a table of kind ``stimuli``."""
+    return list(stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == split), "stimulus"])
+
+
 def _positions(stimuli: Sequence[str], *, among: Sequence[str]) -> NDArray[np.intp]:
     position = {stimulus: index for index, stimulus in enumerate(among)}
     missing = [stimulus for stimulus in stimuli if stimulus not in position]
     if missing:
         raise ValueError(f"there is no stimulus {missing[0]!r} ({len(missing)} of {len(stimuli)} are missing)")
     return np.array([position[stimulus] for stimulus in stimuli], dtype=np.intp)
+
+
+def _on_grid(times_ms: NDArray[np.float64], grid_ms: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Where each time stands on a grid."""
+    nearest: NDArray[np.intp] = np.abs(grid_ms[:, None] - times_ms).argmin(axis=0)
+    # models keep their times in single precision
+    if not np.allclose(grid_ms[nearest], times_ms):
+        raise ValueError("times_ms: the RDMs have times that are not on this grid; make them anew for it")
+    return nearest
+
+
+class RDMSeries(Protocol):
+    """Dissimilarities of the same stimuli over time, one time point at a time; in memory or not.
+
+    `RDMs` and `LazyRDMs` are such series.
+    """
+
+    @property
+    def times_ms(self) -> NDArray[np.float64]:
+        """(times,); a model without time course has one entry, not-a-number."""
+        ...
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Identifiers in order."""
+        ...
+
+    @property
+    def row(self) -> Callable[[int], NDArray[np.float32]]:
+        """Give the dissimilarities (pairs,) at a time, by its index; not-a-number where undefined."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -214,6 +283,11 @@ class RDMs:
     stimuli: tuple[str, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def row(self, index: int) -> NDArray[np.float32]:
+        """Dissimilarities (pairs,) at a time, by its index."""
+        row: NDArray[np.float32] = self.values[index]
+        return row
+
     def of(self, stimuli: Sequence[str]) -> RDMs:
         """Restrict to some stimuli, in the order given.
 
@@ -225,6 +299,11 @@ class RDMs:
         chosen = _positions(stimuli, among=self.stimuli)
         return replace(self, values=rdm.select(self.values, chosen), stimuli=tuple(stimuli))
 
+    def after_onset(self) -> RDMs:
+        """Restrict to the times after stimulus onset, at which every model is defined."""
+        response = self.times_ms > 0
+        return replace(self, times_ms=self.times_ms[response], values=self.values[response])
+
     def at(self, times_ms: NDArray[np.float64]) -> RDMs:
         """Lay RDMs on a grid of times, not-a-number where they are undefined; static ones stay as they are.
 
@@ -235,12 +314,8 @@ class RDMs:
         """
         if np.isnan(self.times_ms).all():
             return self
-        nearest = np.abs(times_ms[:, None] - self.times_ms).argmin(axis=0)
-        # models keep their times in single precision
-        if not np.allclose(times_ms[nearest], self.times_ms):
-            raise ValueError("times_ms: the RDMs have times that are not on this grid; make them anew for it")
         values = np.full((len(times_ms), self.values.shape[1]), np.nan, dtype=np.float32)
-        values[nearest] = self.values
+        values[_on_grid(self.times_ms, times_ms)] = self.values
         return replace(self, times_ms=times_ms, values=values)
 
     def to_tidy(self) -> pd.DataFrame:
@@ -256,6 +331,56 @@ class RDMs:
                 "value": self.values.ravel(),
             }
         )
+
+
+@dataclass(frozen=True)
+class LazyRDMs:
+    """Dissimilarities of the same stimuli over time that are read or made when they are asked for.
+
+    Attributes
+    ----------
+    times_ms, stimuli, metadata
+        As of `RDMs`.
+    row
+        Gives the dissimilarities (pairs,) at a time, by its index.
+    """
+
+    times_ms: NDArray[np.float64]
+    stimuli: tuple[str, ...]
+    row: Callable[[int], NDArray[np.float32]]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, stimuli: Sequence[str]) -> LazyRDMs:
+        """Restrict to some stimuli, in the order given.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not among those measured.
+        """
+        chosen = rdm.places(_positions(stimuli, among=self.stimuli), stimuli=len(self.stimuli))
+        return replace(self, stimuli=tuple(stimuli), row=lambda index: self.row(index)[chosen])
+
+    def at(self, times_ms: NDArray[np.float64]) -> LazyRDMs:
+        """Lay RDMs on a grid of times, not-a-number where they are undefined; static ones stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If a time of the RDMs is not on the grid.
+        """
+        if np.isnan(self.times_ms).all():
+            return self
+        own = {int(place): index for index, place in enumerate(_on_grid(self.times_ms, times_ms))}
+        undefined = np.full(rdm.pair_count(len(self.stimuli)), np.nan, dtype=np.float32)
+        return replace(self, times_ms=times_ms, row=lambda index: self.row(own[index]) if index in own else undefined)
+
+    def load(self) -> RDMs:
+        """Read or make them all: 4 bytes a pair and time, 1.9 GB for 281 times of 1854 stimuli."""
+        values = np.empty((len(self.times_ms), rdm.pair_count(len(self.stimuli))), dtype=np.float32)
+        for index, row in enumerate(values):
+            row[:] = self.row(index)
+        return RDMs(self.times_ms, values, self.stimuli, self.metadata)
 
 
 @dataclass(frozen=True)
@@ -279,6 +404,17 @@ class Embedding:
     stimuli: tuple[str, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def of(self, stimuli: Sequence[str]) -> Embedding:
+        """Restrict to some stimuli, in the order given.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not among those embedded.
+        """
+        chosen = _positions(stimuli, among=self.stimuli)
+        return replace(self, values=self.values[:, chosen], stimuli=tuple(stimuli))
+
     def rdms(self, stimuli: Sequence[str]) -> RDMs:
         """RDMs (1 - Pearson over dimensions) of some of the stimuli, in the order given.
 
@@ -287,9 +423,23 @@ class Embedding:
         ValueError
             If a stimulus is not among those embedded.
         """
+        return self.series(stimuli).load()
+
+    def series(self, stimuli: Sequence[str]) -> LazyRDMs:
+        """Give the same RDMs, each made when it is asked for.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not among those embedded.
+        """
         chosen = _positions(stimuli, among=self.stimuli)
-        distances = rdm.correlation_distance(self.values[:, chosen].astype(np.float64))
-        return RDMs(self.times_ms, distances.astype(np.float32), tuple(stimuli), self.metadata)
+
+        def row(index: int) -> NDArray[np.float32]:
+            distances = rdm.correlation_distance(self.values[index, chosen].astype(np.float64))
+            return np.asarray(distances, dtype=np.float32)
+
+        return LazyRDMs(self.times_ms, tuple(stimuli), row, self.metadata)
 
 
 def _fixed_lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
@@ -332,7 +482,7 @@ def write_rdm_rows(
         If an RDM has not as many pairs as the stimuli have, or there are not as many as times.
     """
     described = {**metadata, "kind": "rdm", "stimuli": list(stimuli)}
-    pairs = len(stimuli) * (len(stimuli) - 1) // 2
+    pairs = rdm.pair_count(len(stimuli))
     schema = pa.schema({"time_ms": REAL, "dissimilarity": pa.list_(pa.float32(), pairs)}, _encode(described))
     with atomic_path(Path(path)) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for time, row in zip(times_ms, rows, strict=True):
@@ -342,21 +492,61 @@ def write_rdm_rows(
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def read_rdms(path: Path | str) -> RDMs:
-    """Read RDMs written by `write_rdms`.
+def open_rdms(path: Path | str) -> LazyRDMs:
+    """Open RDMs written by `write_rdms`, to be read one time point at a time.
+
+    The file is closed between time points. What was read last is kept: a row group, which is one time point in the
+    files of `write_rdms`.
 
     Raises
     ------
     ValueError
         If the file is not an RDM table or its stimuli and its values do not belong together.
     """
-    table, metadata = _read_table(Path(path), "rdm")
-    stimuli = tuple(metadata["stimuli"])
-    lists = table["dissimilarity"].combine_chunks()
-    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, lists.type.list_size)
-    if rdm.stimulus_count(values.shape[1]) != len(stimuli):
-        raise ValueError(f"{path} names {len(stimuli)} stimuli but holds {values.shape[1]} pairs: write it again")
-    return RDMs(table["time_ms"].to_numpy(), values, stimuli, metadata)
+    path = Path(path)
+    with _readable(path), pq.ParquetFile(path) as file:
+        schema, footer = file.schema_arrow, file.metadata
+        metadata = _described(schema, path, "rdm")
+        times_ms = file.read(columns=["time_ms"])["time_ms"].to_numpy()
+    stimuli, pairs = tuple(metadata["stimuli"]), schema.field("dissimilarity").type.list_size
+    if rdm.stimulus_count(pairs) != len(stimuli):
+        raise ValueError(f"{path} names {len(stimuli)} stimuli but holds {pairs} pairs: write it again")
+    ends = np.cumsum([footer.row_group(group).num_rows for group in range(footer.num_row_groups)])
+
+    @lru_cache(maxsize=1)
+    def read(group: int) -> NDArray[np.float32]:
+        with _readable(path), pq.ParquetFile(path, metadata=footer) as file:
+            lists = file.read_row_group(group, columns=["dissimilarity"])["dissimilarity"].combine_chunks()
+        values: NDArray[np.float32] = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, pairs)
+        return values
+
+    def row(index: int) -> NDArray[np.float32]:
+        group = int(np.searchsorted(ends, index, side="right"))
+        found: NDArray[np.float32] = read(group)[index - ends[group]]
+        return found
+
+    return LazyRDMs(times_ms, stimuli, row, metadata)
+
+
+def read_rdms(path: Path | str, *, of: Sequence[str] | None = None) -> RDMs:
+    """Read RDMs written by `write_rdms`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    of
+        Stimuli to restrict them to, in the order given; all if left out. Never more than one time point of all
+        stimuli is in memory.
+
+    Raises
+    ------
+    ValueError
+        If the file is not an RDM table, its stimuli and its values do not belong together, or a stimulus is not among
+        those measured.
+    """
+    series = open_rdms(path)
+    return (series if of is None else series.of(of)).load()
 
 
 def write_embedding(embedding: Embedding, path: Path | str, **metadata: Any) -> None:

@@ -1,19 +1,25 @@
-"""Alignment of models with brains: Spearman correlation of RDMs at every time, its area, its noise ceiling."""
+"""Alignment of models with brains: correlation of RDMs at every time, its area, its noise ceilings.
+
+RDMs are read and compared one time point at a time, so that they need not fit in memory together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from cliphba import rdm
 from cliphba.evaluate import bootstrap
-from cliphba.evaluate.bootstrap import Estimate, Reals
-from cliphba.tables import RDMs
+from cliphba.evaluate.bootstrap import Comparable, Estimate, Reals
+from cliphba.progress import track
+from cliphba.rdm import Comparison
+from cliphba.tables import COLUMNS, RDMSeries
 
+#: The mean of the others, or a person's other half, as a prediction; and what no prediction is expected to exceed.
 LOWER, UPPER = "lower ceiling", "upper ceiling"
 
 
@@ -67,26 +73,6 @@ class Alignments:
         return area_under_curve(rho, self.times_ms)
 
 
-def align(model: rdm.Floats, targets: rdm.Floats) -> Reals:
-    """Spearman correlation of a model's RDM with each participant's at each time.
-
-    Parameters
-    ----------
-    model
-        (times, pairs), or (1, pairs) if it does not change over time; not-a-number where undefined.
-    targets
-        (participants, times, pairs).
-
-    Returns
-    -------
-    array
-        (participants, times); not-a-number where the model is undefined.
-    """
-    known = bootstrap.defined(model)
-    rho = rdm.spearman(np.where(known[:, None], model, 0), targets)
-    return np.where(known, rho, np.nan)
-
-
 def area_under_curve(rho: rdm.Floats, times_ms: Reals) -> Reals:
     """Trapezoid area of curves (..., times) over the samples after stimulus onset, in rho x ms.
 
@@ -101,20 +87,20 @@ def area_under_curve(rho: rdm.Floats, times_ms: Reals) -> Reals:
     return np.asarray(np.trapezoid(rho[..., response], times_ms[response], axis=-1))
 
 
-def pooled_others(targets: rdm.Floats) -> Reals:
-    """Mean of the rank-transformed RDMs of all other participants, for each: (participants, ...) to the same."""
-    ranked = rankdata(targets, axis=-1)
-    others: Reals = (ranked.sum(0) - ranked) / (len(ranked) - 1)
-    return others
-
-
 def measure(
-    models: Mapping[str, RDMs], targets: Mapping[str, RDMs], *, resamples: int, seed: int, label: str = "bootstrap"
+    models: Mapping[str, RDMSeries],
+    targets: Mapping[str, RDMSeries],
+    *,
+    comparison: Comparison = "spearman",
+    resamples: int,
+    seed: int,
+    label: str = "bootstrap",
 ) -> Alignments:
     """Align models with participants, as measured and in bootstrap resamples of the stimuli.
 
     Calls with the same seed, number of resamples and stimuli use the same resamples, so that their results are
-    paired.
+    paired. In memory are the RDMs of one time point, each in double precision and, if there are resamples, sorted;
+    RDMs of models without time course are made and sorted once for all times.
 
     Parameters
     ----------
@@ -122,8 +108,10 @@ def measure(
         Name to RDMs; static ones (one entry) or at the times of the targets.
     targets
         Participant to measured RDMs.
+    comparison
+        How RDMs are compared.
     resamples, seed
-        Number and seed of the bootstrap resamples.
+        Number and seed of the bootstrap resamples. Without resamples there are no intervals.
     label
         What the progress bar says.
 
@@ -137,30 +125,39 @@ def measure(
     ValueError
         If stimuli or times do not fit together, or an RDM is undefined where it must be defined.
     """
-    times_ms, measured = _stack(targets)
-    for name, model in models.items():
-        _check(name, model, next(iter(targets.values())))
-    weights = bootstrap.pair_weights(bootstrap.draw(_stimuli(targets), resamples, seed=(seed, 0)))
-    resampled = bootstrap.spearman([model.values for model in models.values()], measured, weights, label=label)
-    rho = {
-        name: Estimate(align(model.values, measured), resampled[:, index])
-        for index, (name, model) in enumerate(models.items())
+    first = _first(targets)
+    for name, series in chain(targets.items(), models.items()):
+        _check(name, series, first)
+    static = {
+        name: Comparable(model.row(0), comparison) for name, model in models.items() if len(model.times_ms) == 1
     }
-    return Alignments(times_ms, tuple(targets), rho, bootstrap.draw(len(targets), resamples, seed=(seed, 1)))
+
+    def predict(time: int, _: Sequence[rdm.Floats]) -> list[Comparable]:
+        return [
+            static[name] if name in static else Comparable(_predicted(name, model, time), comparison)
+            for name, model in models.items()
+        ]
+
+    return _through_time(
+        list(models), predict, targets, comparison=comparison, resamples=resamples, seed=seed, label=label
+    )
 
 
-def noise_ceiling(targets: Mapping[str, RDMs], *, resamples: int, seed: int) -> Alignments:
+def noise_ceiling(
+    targets: Mapping[str, RDMSeries], *, comparison: Comparison = "spearman", resamples: int, seed: int
+) -> Alignments:
     """Noise ceiling of the mean alignment, from the participants' own RDMs.
 
     Lower: each participant's RDM with the mean of the others. Upper: with the mean of all, the participant included.
-    RDMs are rank-transformed before the mean (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553). Resamples take
-    those means as given and vary stimuli and participants they are compared on.
+    Before the mean RDMs are rank-transformed, or brought to unit length (Nili et al. 2014,
+    doi:10.1371/journal.pcbi.1003553). Resamples take those means as given and vary stimuli and participants they are
+    compared on.
 
     Parameters
     ----------
     targets
         Participant to measured RDMs.
-    resamples, seed
+    comparison, resamples, seed
         As given to `measure` for the models.
 
     Returns
@@ -175,13 +172,52 @@ def noise_ceiling(targets: Mapping[str, RDMs], *, resamples: int, seed: int) -> 
     """
     if len(targets) < 2:
         raise ValueError("a noise ceiling needs two or more participants: leave it out for one")
-    first = next(iter(targets.values()))
-    _, measured = _stack(targets)
-    pools = dict(zip(targets, pooled_others(measured), strict=True)) | {UPPER: rankdata(measured, axis=-1).mean(0)}
-    predictions = {name: RDMs(first.times_ms, values, first.stimuli) for name, values in pools.items()}
-    found = measure(predictions, targets, resamples=resamples, seed=seed, label="noise ceiling")
+    for name, series in targets.items():
+        _check(name, series, _first(targets))
+
+    def predict(_: int, rows: Sequence[rdm.Floats]) -> list[Comparable]:
+        return [Comparable(pool, comparison) for pool in _pools(np.stack(rows), comparison)]
+
+    found = _through_time(
+        [*targets, UPPER],
+        predict,
+        targets,
+        comparison=comparison,
+        resamples=resamples,
+        seed=seed,
+        label="noise ceiling",
+    )
     rho = {LOWER: found.own(), UPPER: found.rho[UPPER]}
     return Alignments(found.times_ms, found.participants, rho, found.draws)
+
+
+def own_ceiling(halves: Alignments) -> Alignments:
+    """Noise ceiling of each participant's own alignment, from two halves of the participant's data.
+
+    Lower: correlation of the halves' RDMs, a prediction by the same person without any model. Upper: what that
+    person's RDM without noise would reach with the noisy half that models are compared with. If both halves are
+    equally reliable, that is the square root of their correlation (Spearman 1904, doi:10.2307/1412159); for rank
+    correlations this is an approximation. No reliability is below zero: where the halves correlate negatively, by
+    chance, the upper bound is 0, for bounds from the positive correlations alone would be too high.
+
+    Parameters
+    ----------
+    halves
+        From `measure`: the RDMs of the other half, named as the participants, with those models are compared with.
+
+    Returns
+    -------
+    Alignments
+        With `LOWER` and `UPPER` in place of models.
+
+    Raises
+    ------
+    ValueError
+        If a participant has no other half.
+    """
+    own = halves.own()
+    rho = {LOWER: own, UPPER: own.map(lambda reliability: np.sqrt(np.maximum(reliability, 0)))}
+    return Alignments(halves.times_ms, halves.participants, rho, halves.draws)
 
 
 def curves(alignments: Alignments) -> pd.DataFrame:
@@ -202,39 +238,101 @@ def curves(alignments: Alignments) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["model", "participant", "time_ms", "rho", "low", "high"]]
 
 
-def ceiling(ceilings: Alignments) -> pd.DataFrame:
-    """Tabulate the noise ceiling over time, a table of kind ``ceiling``."""
-    lower, upper = ceilings.mean(LOWER).value, ceilings.mean(UPPER).value
-    return pd.DataFrame({"time_ms": ceilings.times_ms, "lower": lower, "upper": upper})
+def ceiling(group: Alignments, own: Alignments) -> pd.DataFrame:
+    """Tabulate noise ceilings over time, a table of kind ``ceiling``.
+
+    Parameters
+    ----------
+    group
+        From `noise_ceiling`: that of the mean over participants, whose rows name none.
+    own
+        From `own_ceiling`: that of each participant.
+
+    Returns
+    -------
+    DataFrame
+        A row for each participant, bound ("lower" or "upper") and time, with its 95 % interval: over stimuli, and
+        over participants where it is their mean. Upper bounds are independent of nothing: they are made from the very
+        data they are set against.
+    """
+    parts = []
+    for bound, name in {"lower": LOWER, "upper": UPPER}.items():
+        independence = {"independent_images": False, "independent_data": bound == "lower"}
+        mean = _bound(group.mean(name), group.times_ms).assign(independent_people=bound == "lower", participant=None)
+        each = [
+            _bound(own.rho[name][index], own.times_ms).assign(independent_people=False, participant=participant)
+            for index, participant in enumerate(own.participants)
+        ]
+        parts += [part.assign(bound=bound, **independence) for part in (mean, *each)]
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS["ceiling"])]
 
 
 def _curve(rho: Estimate, times_ms: Reals) -> pd.DataFrame:
-    low, high = rho.interval()
-    return pd.DataFrame({"time_ms": times_ms, "rho": rho.value, "low": low, "high": high})
+    return _bound(rho, times_ms).rename(columns={"value": "rho"})
 
 
-def _stimuli(targets: Mapping[str, RDMs]) -> int:
-    return len(next(iter(targets.values())).stimuli)
+def _bound(estimate: Estimate, times_ms: Reals) -> pd.DataFrame:
+    low, high = estimate.interval()
+    return pd.DataFrame({"time_ms": times_ms, "value": estimate.value, "low": low, "high": high})
 
 
-def _stack(targets: Mapping[str, RDMs]) -> tuple[Reals, Reals]:
-    """Give the times, and the values (participants, times, pairs)."""
+def _through_time(
+    names: Sequence[str],
+    predict: Callable[[int, Sequence[rdm.Floats]], Sequence[Comparable]],
+    targets: Mapping[str, RDMSeries],
+    *,
+    comparison: Comparison,
+    resamples: int,
+    seed: int,
+    label: str,
+) -> Alignments:
+    """Compare what `predict` gives for a time, from its number and the measured rows, with what was measured."""
+    times_ms, stimuli = _first(targets).times_ms, _first(targets).stimuli
+    counts = bootstrap.draw(len(stimuli), resamples, seed=(seed, 0))
+    value = np.empty((len(names), len(targets), len(times_ms)))
+    resampled = np.empty((resamples, *value.shape))
+    for time in track(range(len(times_ms)), label, unit="time point"):
+        rows = [_measured(name, target, time) for name, target in targets.items()]
+        measured = [Comparable(row, comparison) for row in rows]
+        predicted = predict(time, rows)
+        value[..., time] = bootstrap.compare(predicted, measured)
+        resampled[..., time] = bootstrap.resample(predicted, measured, counts)
+    rho = {name: Estimate(value[index], resampled[:, index]) for index, name in enumerate(names)}
+    return Alignments(times_ms, tuple(targets), rho, bootstrap.draw(len(targets), resamples, seed=(seed, 1)))
+
+
+def _pools(rows: rdm.Floats, comparison: Comparison) -> Reals:
+    """Mean RDM of the others for each of (participants, pairs), and that of all: (participants + 1, pairs)."""
+    # ranks as they are, as in the source, and not of unit length
+    alike = rdm.average_ranks(rows) if comparison == "spearman" else rdm.unit(rows, comparison)
+    total = alike.sum(0)
+    return np.concatenate([(total - alike) / (len(alike) - 1), total[None] / len(alike)])
+
+
+def _first(targets: Mapping[str, RDMSeries]) -> RDMSeries:
     if not targets:
         raise ValueError("targets is empty: give the RDMs of at least one participant")
-    first = next(iter(targets.values()))
-    for name, target in targets.items():
-        _check(name, target, first)
-        if not np.isfinite(target.values).all():
-            raise ValueError(f"the measured RDMs of {name} have undefined values: decode this participant again")
-    return first.times_ms, np.stack([target.values.astype(np.float64) for target in targets.values()])
+    return next(iter(targets.values()))
 
 
-def _check(name: str, found: RDMs, wanted: RDMs) -> None:
+def _check(name: str, found: RDMSeries, wanted: RDMSeries) -> None:
     if found.stimuli != wanted.stimuli:
         raise ValueError(f"the RDMs of {name} have other stimuli or another order: use `RDMs.of` first")
     static = len(found.times_ms) == 1
     same_length = len(found.times_ms) == len(wanted.times_ms)
     if not static and not (same_length and np.allclose(found.times_ms, wanted.times_ms)):
         raise ValueError(f"the RDMs of {name} are at other times than those measured: make them at the same times")
-    if not np.isfinite(found.values[found.times_ms > 0]).all():
+
+
+def _measured(name: str, target: RDMSeries, time: int) -> rdm.Floats:
+    row = target.row(time)
+    if not np.isfinite(row).all():
+        raise ValueError(f"the measured RDMs of {name} have undefined values: decode this participant again")
+    return row
+
+
+def _predicted(name: str, model: RDMSeries, time: int) -> rdm.Floats:
+    row = model.row(time)
+    if model.times_ms[time] > 0 and not np.isfinite(row).all():
         raise ValueError(f"the RDMs of {name} are undefined at times after onset: embed the images again")
+    return row

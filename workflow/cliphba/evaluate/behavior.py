@@ -10,11 +10,19 @@ import pandas as pd
 from cliphba import rdm
 from cliphba.evaluate.alignment import measure
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.tables import RDMs
+from cliphba.rdm import Comparison
+from cliphba.tables import RDMs, RDMSeries
 
 
-def agree(models: Mapping[str, RDMs], human: RDMs, *, resamples: int, seed: int) -> dict[str, Estimate]:
-    """Spearman correlation of each model's RDM with the human RDM, with bootstrap resamples of the stimuli.
+def agree(
+    models: Mapping[str, RDMSeries],
+    human: RDMSeries,
+    *,
+    comparison: Comparison = "spearman",
+    resamples: int,
+    seed: int,
+) -> dict[str, Estimate]:
+    """Correlation of each model's RDM with the human RDM, with bootstrap resamples of the stimuli.
 
     Parameters
     ----------
@@ -23,6 +31,8 @@ def agree(models: Mapping[str, RDMs], human: RDMs, *, resamples: int, seed: int)
         them as "ceiling", gives the highest agreement they can be expected to have.
     human
         From human judgements, one entry.
+    comparison
+        How RDMs are compared.
     resamples, seed
         Number and seed of the bootstrap resamples.
 
@@ -36,7 +46,8 @@ def agree(models: Mapping[str, RDMs], human: RDMs, *, resamples: int, seed: int)
     ValueError
         If a model has a time course or other stimuli.
     """
-    found = measure(models, {"human": human}, resamples=resamples, seed=seed, label="behavior")
+    judged = {"human": human}
+    found = measure(models, judged, comparison=comparison, resamples=resamples, seed=seed, label="behavior")
     return {name: rho.map(lambda values: values[..., 0, 0]) for name, rho in found.rho.items()}
 
 

@@ -1,24 +1,25 @@
-"""Bootstrap of rank correlations between RDMs over stimuli and participants.
+"""Bootstrap of correlations between RDMs over stimuli and participants.
 
 Resampling stimuli with replacement and leaving out the pairs of a stimulus with itself (Nili et al. 2014,
 doi:10.1371/journal.pcbi.1003553) gives each pair a whole-number weight: the product of how often its two stimuli were
 drawn. The order of an RDM's values never changes, so its exact average ranks in every resample follow from one sort
-and a running sum of the weights.
+and a running sum of the weights. Weights of all pairs in all resamples are never made at once: for 1854 stimuli and
+1000 resamples they would be 14 GB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy import stats
 
-from cliphba.progress import track
-from cliphba.rdm import TINY, Floats, pair_indices
+from cliphba.rdm import TINY, Comparison, Floats, pair_indices, unit
 
 Reals = NDArray[np.float64]
 
@@ -58,35 +59,52 @@ class Estimate:
 
         Noise of single pairs is in both factors, so that resampling both counts it more than once. The variance that
         counts it once is twice the sum of the two single bootstraps' variances, less that of the joint one
-        (Schuett et al. 2023, doi:10.7554/eLife.82566), and lies between the larger single one and the
-        joint one. Deviations of the joint resamples are scaled down to it. Differences between estimates are to be
-        taken before this mean: their variance has a correction of its own.
+        (Schuett et al. 2023, doi:10.7554/eLife.82566). It is not less than that over participants, nor than a third
+        of that over stimuli, where noise of a pair counts three times, and not more than the joint one.
+
+        Few participants vary less among themselves than people do, and the variance among them is itself uncertain.
+        Theirs is therefore taken times n / (n - 1), and the whole has the quantiles of Student's t with the degrees
+        of freedom that follow from its share (Satterthwaite 1946, doi:10.2307/3002019). Deviations of the joint
+        resamples are scaled accordingly. Differences between estimates are to be taken before this mean: their
+        variance has a correction of its own.
 
         Parameters
         ----------
         draws
             (resamples, participants) how often each participant was drawn.
         """
-        weights = draws / draws.sum(1, keepdims=True)
+        weights, freedom = draws / draws.sum(1, keepdims=True), max(draws.shape[1] - 1, 1)
         jointly = np.einsum("rp,rp...->r...", weights, self.resampled)
         joint, stimuli = jointly.var(0), self.resampled.mean(1).var(0)
         people = np.tensordot(weights, self.value, axes=1).var(0)
-        corrected = np.clip(2 * (stimuli + people) - joint, np.maximum(stimuli, people), joint)
-        scale = np.sqrt(np.divide(corrected, joint, out=np.ones_like(joint), where=joint > 0))
+        once = np.clip(2 * (stimuli + people) - joint, np.maximum(stimuli / 3, people), joint)
+        total = once + people / freedom
+        share = _relative(people * (1 + 1 / freedom), total)
+        scale = np.sqrt(_relative(total, joint)) * _student(freedom / np.maximum(share, TINY) ** 2)
         centre = jointly.mean(0)
         return Estimate(self.value.mean(0), centre + scale * (jointly - centre))
 
     def interval(self, level: float = 0.95) -> tuple[Reals, Reals]:
-        """Lower and upper end of the percentile interval (Efron & Tibshirani 1993, chapter 13), shaped as `value`."""
+        """Lower and upper end of the percentile interval (Efron & Tibshirani 1993, chapter 13), shaped as `value`.
+
+        Not-a-number where nothing was resampled.
+        """
+        if not len(self.resampled):
+            return np.full_like(self.value, np.nan), np.full_like(self.value, np.nan)
         ends = [(1 - level) / 2, (1 + level) / 2]
         # only values that occurred: an accuracy of 0.97 among six participants would puzzle
         low, high = np.quantile(self.resampled, ends, axis=0, method="inverted_cdf")
         return low, high
 
 
-def defined(values: Floats) -> NDArray[np.bool_]:
-    """Tell where an RDM has values: (..., pairs) to (...)."""
-    return np.asarray(np.isfinite(values).all(axis=-1))
+def _relative(part: Reals, whole: Reals) -> Reals:
+    """Give a share of a variance; 1 where there is none."""
+    return np.asarray(np.divide(part, whole, out=np.ones_like(whole), where=whole > 0))
+
+
+def _student(freedom: Reals) -> Reals:
+    """How much wider a 95 % interval is than one of a normal distribution."""
+    return np.asarray(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))
 
 
 def draw(items: int, resamples: int, *, seed: Sequence[int]) -> Reals:
@@ -95,54 +113,85 @@ def draw(items: int, resamples: int, *, seed: Sequence[int]) -> Reals:
     return random.multinomial(items, np.full(items, 1 / items), size=resamples).astype(np.float64)
 
 
-def pair_weights(counts: Reals) -> Reals:
-    """How often each pair of different stimuli occurs in a resample: (resamples, stimuli) to (resamples, pairs)."""
-    rows, columns = pair_indices(counts.shape[-1])
-    return counts[..., rows] * counts[..., columns]
+@dataclass(frozen=True)
+class Comparable:
+    """An RDM at one time, with what comparing it needs: made when first asked for, and once.
+
+    Attributes
+    ----------
+    values
+        (pairs,); not-a-number where the RDM is undefined.
+    comparison
+        How it will be compared with others.
+    """
+
+    values: Floats
+    comparison: Comparison
+
+    @cached_property
+    def unit(self) -> Reals:
+        """(pairs,) of unit length, see `cliphba.rdm.unit`."""
+        return unit(self.values, self.comparison)
+
+    @cached_property
+    def order(self) -> _Order:
+        """The values sorted."""
+        return _sort(self.values)
+
+    def weigh(self, weights: Reals, root: Reals, units: Reals, place: int) -> None:
+        """Write unit vectors whose product sums are weighted coefficients into units[:, place] (resamples, pairs).
+
+        `root` are the square roots of the weights (resamples, pairs).
+        """
+        # an RDM with undefined values has no defined unit vector at any pair, and no order
+        if self.comparison == "spearman" and np.isfinite(self.unit[0]):
+            _rank(*self.order, weights, root, units, place)
+            return
+        # scale does not matter, nor does the mean where it is taken out: the unit vector does as well as the values
+        centre = 0.0 if self.comparison == "cosine" else (weights @ self.unit / weights.sum(-1))[:, None]
+        scaled = root * (self.unit - centre)
+        units[:, place] = scaled / np.sqrt(np.square(scaled).sum(-1, keepdims=True) + TINY)
 
 
-def spearman(predictions: Sequence[Floats], targets: Floats, weights: Reals, *, label: str) -> Reals:
-    """Spearman correlation of every prediction with every target, in every resample of the stimuli.
+def compare(predicted: Sequence[Comparable], measured: Sequence[Comparable]) -> Reals:
+    """Coefficient of every prediction with every participant's RDM, (predictions, participants)."""
+    first, second = (np.stack([one.unit for one in side]) for side in (predicted, measured))
+    coefficients: Reals = first @ second.T
+    return coefficients
+
+
+def resample(predicted: Sequence[Comparable], measured: Sequence[Comparable], counts: Reals) -> Reals:
+    """Coefficient of every prediction with every participant's RDM, in every resample of the stimuli.
 
     Parameters
     ----------
-    predictions
-        Each (times, pairs), or (1, pairs) if it does not change over time; not-a-number where undefined.
-    targets
-        (participants, times, pairs).
-    weights
-        (resamples, pairs) from `pair_weights`.
-    label
-        What the progress bar says.
+    predicted, measured
+        RDMs of the same stimuli; comparisons with undefined ones are not-a-number.
+    counts
+        (resamples, stimuli) from `draw`.
 
     Returns
     -------
     array
-        (resamples, predictions, participants, times); not-a-number where the prediction is undefined.
+        (resamples, predictions, participants)
     """
-    times = targets.shape[1]
-    rho = np.empty((len(weights), len(predictions), len(targets), times))
-    for time in track(range(times), label, unit="time point"):
-        predicted = np.stack([values[min(time, len(values) - 1)] for values in predictions])
-        rho[..., time] = _spearman_at_one_time(predicted, targets[:, time], weights)
-    return rho
-
-
-def _spearman_at_one_time(predicted: Floats, measured: Floats, weights: Reals) -> Reals:
-    """(predictions, pairs) and (participants, pairs) to (resamples, predictions, participants)."""
-    known = defined(predicted)
-    order = _sort(np.concatenate([np.where(known[:, None], predicted, 0), measured]))
-    rho = np.empty((len(weights), len(predicted), len(measured)))
-    step = max(1, BLOCK // order.pair.size)
-    for start in range(0, len(weights), step):
-        unit = _weighted_ranks(order, weights[start : start + step])
-        rho[start : start + step] = unit[:, : len(predicted)] @ unit[:, len(predicted) :].swapaxes(1, 2)
-    rho[:, ~known] = np.nan
-    return rho
+    rdms = [*predicted, *measured]
+    rows, columns = pair_indices(counts.shape[-1])
+    found = np.empty((len(counts), len(predicted), len(measured)))
+    step = max(1, BLOCK // (len(rdms) * len(rows)))
+    for start in range(0, len(counts), step):
+        drawn = counts[start : start + step]
+        weights = drawn[:, rows] * drawn[:, columns]
+        root = np.sqrt(weights)
+        units = np.empty((len(drawn), len(rdms), len(rows)))
+        for place, one in enumerate(rdms):
+            one.weigh(weights, root, units, place)
+        found[start : start + step] = units[:, : len(predicted)] @ units[:, len(predicted) :].swapaxes(1, 2)
+    return found
 
 
 class _Order(NamedTuple):
-    """Sorted RDMs, each (RDMs, pairs).
+    """A sorted RDM, each (pairs,).
 
     Attributes
     ----------
@@ -152,45 +201,45 @@ class _Order(NamedTuple):
         For each pair, how many places come before the first and through the last of the values tied with it.
     """
 
-    pair: NDArray[np.intp]
-    before: NDArray[np.intp]
-    through: NDArray[np.intp]
+    pair: NDArray[np.int32]
+    before: NDArray[np.int32]
+    through: NDArray[np.int32]
 
 
 def _sort(values: Floats) -> _Order:
-    before = rankdata(values, method="min", axis=-1).astype(np.intp) - 1
-    through = rankdata(values, method="max", axis=-1).astype(np.intp)
-    return _Order(np.argsort(values, axis=-1, kind="stable"), before, through)
-
-
-def _weighted_ranks(order: _Order, weights: Reals) -> Reals:
-    """Average ranks under weights, centred and of unit length: (resamples, RDMs, pairs)."""
-    ranks = np.empty((len(weights), *order.pair.shape))
-    _rank(*order, weights, np.sqrt(weights), ranks)
-    return ranks
+    pair = np.argsort(values).astype(np.int32)
+    ascending = values[pair]
+    starts = np.concatenate([[0], np.flatnonzero(ascending[1:] != ascending[:-1]) + 1]).astype(np.int32)
+    ends = np.append(starts[1:], np.int32(len(values)))
+    before, through = np.empty_like(pair), np.empty_like(pair)
+    before[pair], through[pair] = np.repeat(starts, ends - starts), np.repeat(ends, ends - starts)
+    return _Order(pair, before, through)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _rank(
-    pair: NDArray[np.intp],
-    before: NDArray[np.intp],
-    through: NDArray[np.intp],
+    pair: NDArray[np.int32],
+    before: NDArray[np.int32],
+    through: NDArray[np.int32],
     weights: Reals,
     root: Reals,
-    out: Reals,
+    units: Reals,
+    place: int,
 ) -> None:
-    """Loops, because array expressions would go through memory six times for every resample."""
-    rdms, pairs = pair.shape
+    """Average ranks under weights, centred and of unit length, into units[:, place].
+
+    Loops, because array expressions would go through memory six times for every resample.
+    """
+    pairs = len(pair)
     reached = np.zeros(pairs + 1)
     for resample in range(len(weights)):
-        for row in range(rdms):
-            for place in range(pairs):
-                reached[place + 1] = reached[place] + weights[resample, pair[row, place]]
-            square = 0.0
-            for index in range(pairs):
-                # first + last rank of the tied values is twice the average rank plus one; their weighted mean is the
-                # total weight
-                twice = reached[before[row, index]] + reached[through[row, index]] - reached[pairs]
-                out[resample, row, index] = twice * root[resample, index]
-                square += out[resample, row, index] ** 2
-            out[resample, row] /= np.sqrt(square + TINY)
+        for index in range(pairs):
+            reached[index + 1] = reached[index] + weights[resample, pair[index]]
+        square = 0.0
+        for index in range(pairs):
+            # first + last rank of the tied values is twice the average rank plus one; their weighted mean is the
+            # total weight
+            twice = reached[before[index]] + reached[through[index]] - reached[pairs]
+            units[resample, place, index] = twice * root[resample, index]
+            square += units[resample, place, index] ** 2
+        units[resample, place] /= np.sqrt(square + TINY)
