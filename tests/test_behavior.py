@@ -64,3 +64,42 @@ def test_real_spose_range():
     scaling = behavior.Scaling.fit(things.embedding)
     assert scaling.low == pytest.approx(-0.000520112575)
     assert scaling.high == pytest.approx(2.741537094)
+
+
+def test_halves_share_out_the_judgements_of_each_triplet():
+    # of each triplet, one judgement keeps the first pair together, one the last
+    rows = [judged for i, j, k in itertools.combinations("abcd", 3) for judged in ((i, j, k), (j, k, i))]
+    triplets = pd.DataFrame(rows, columns=["first", "second", "odd"])
+    first, second = behavior.split_half_dissimilarities(triplets, list("abcd"), splits=6, seed=0)
+    assert first.shape == second.shape == (6, 6)
+    # every pair is in two triplets, so that halves of equal company average to the whole
+    whole = behavior.triplet_dissimilarity(triplets, list("abcd"))
+    np.testing.assert_allclose((first + second) / 2, np.tile(whole, (6, 1)))
+    assert len(np.unique(first, axis=0)) > 1
+
+
+def test_triplets_judged_once_fall_into_either_half():
+    random = np.random.default_rng(0)
+    rows = [random.permutation(list(three)) for three in itertools.combinations("abcdefghijklmnop", 3)]
+    triplets = pd.DataFrame(rows, columns=["first", "second", "odd"])
+    first, _ = behavior.split_half_dissimilarities(triplets, list("abcdefghijklmnop"), splits=4, seed=0)
+    assert len(np.unique(first, axis=0)) == 4
+
+
+def test_published_triplets_name_concepts(tmp_path):
+    path = tmp_path / "triplets.txt"
+    path.write_text("0 2 1 7\n2 1 0 3\n")
+    expected = pd.DataFrame(
+        [("ant", "cup", "bee", "7"), ("cup", "bee", "ant", "3")], columns=["first", "second", "odd", "participant"]
+    )
+    found = behavior.read_things_triplets(path, ["ant", "bee", "cup"])
+    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert list(found) == list(expected)
+
+
+@pytest.mark.parametrize(("text", "message"), [("0 2 1\n", "3 columns"), ("0 3 1 7\n", "beyond the 3 known")])
+def test_other_files_of_triplets_are_refused(tmp_path, text, message):
+    path = tmp_path / "triplets.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        behavior.read_things_triplets(path, ["ant", "bee", "cup"])

@@ -7,6 +7,7 @@ together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,12 @@ def choice_dissimilarity(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1 - kept_together
 
 
+def triplet_positions(triplets: pd.DataFrame, stimuli: Sequence[str]) -> NDArray[np.intp]:
+    """Look up the stimuli of judgements, the odd one last: (judgements, 3) positions, -1 for other stimuli."""
+    index = pd.Index(stimuli)
+    return np.stack([index.get_indexer(pd.Index(triplets[column])) for column in ("first", "second", "odd")], axis=1)
+
+
 def triplet_dissimilarity(triplets: pd.DataFrame, stimuli: list[str]) -> NDArray[np.float64]:
     """RDM of odd-one-out judgements: 1 - share of presentations in which a pair was kept together.
 
@@ -99,8 +106,7 @@ def triplet_dissimilarity(triplets: pd.DataFrame, stimuli: list[str]) -> NDArray
     ValueError
         If a pair was never presented.
     """
-    index = pd.Index(stimuli)
-    codes = np.stack([index.get_indexer(pd.Index(triplets[column])) for column in ("first", "second", "odd")], axis=1)
+    codes = triplet_positions(triplets, stimuli)
     codes = codes[(codes >= 0).all(axis=1)]
     together = np.zeros((len(stimuli), len(stimuli)))
     presented = np.zeros_like(together)
@@ -112,6 +118,42 @@ def triplet_dissimilarity(triplets: pd.DataFrame, stimuli: list[str]) -> NDArray
         raise ValueError(f"{(presented == 0).sum()} pairs of stimuli occur in no triplet: add judgements of them")
     dissimilarity: NDArray[np.float64] = 1 - together / presented
     return dissimilarity
+
+
+def split_half_dissimilarities(
+    triplets: pd.DataFrame, stimuli: list[str], *, splits: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """RDMs of two random halves of the judgements, several times.
+
+    Judgements of the same triplet are dealt out evenly, so that both halves see the pairs in the same company: halves
+    that differ in their triplets would seem less reliable than the judgements are.
+
+    Parameters
+    ----------
+    triplets, stimuli
+        As for `triplet_dissimilarity`.
+    splits, seed
+        Number and seed of the random halvings.
+
+    Returns
+    -------
+    tuple of ndarray
+        Each (splits, pairs).
+
+    Raises
+    ------
+    ValueError
+        If a pair was not presented in both halves.
+    """
+    random = np.random.default_rng(seed)
+    _, triplet = np.unique(np.sort(triplet_positions(triplets, stimuli), axis=1), axis=0, return_inverse=True)
+    first, second = [], []
+    for _ in range(splits):
+        # triplets in random order, too, or one with an odd number of judgements would always favour the same half
+        dealt = np.lexsort((random.random(len(triplet)), random.permutation(triplet.max() + 1)[triplet]))
+        first.append(triplet_dissimilarity(triplets.iloc[dealt[::2]], stimuli))
+        second.append(triplet_dissimilarity(triplets.iloc[dealt[1::2]], stimuli))
+    return np.stack(first), np.stack(second)
 
 
 @dataclass(frozen=True)
@@ -158,3 +200,36 @@ def read_things(folder: Path) -> ThingsBehavior:
     held_out = [THINGS_CONCEPTS.get(word, word.replace(" ", "_")) for word in words]
     square = loadmat(folder / "RDM48_triplet.mat")["RDM48_triplet"]
     return ThingsBehavior(concepts, embedding, held_out, rdm.to_triangle(square))
+
+
+def read_things_triplets(path: Path, concepts: Sequence[str]) -> pd.DataFrame:
+    """Read published odd-one-out judgements of THINGS.
+
+    Parameters
+    ----------
+    path
+        Text file, a row for each judgement: first, second (the pair kept together), odd, participant; stimuli as rows
+        of ``unique_id.txt``, from 0.
+    concepts
+        Identifiers in that order, `ThingsBehavior.concepts`.
+
+    Returns
+    -------
+    DataFrame
+        Table of kind ``triplets``.
+
+    Raises
+    ------
+    ValueError
+        If the file has other than four columns, or names a row that there is not.
+    """
+    judged = np.loadtxt(path, dtype=np.intp, ndmin=2)
+    if judged.shape[1] != 4:
+        raise ValueError(f"{path} has {judged.shape[1]} columns: first, second, odd and participant are needed")
+    if judged[:, :3].min() < 0 or judged[:, :3].max() >= len(concepts):
+        raise ValueError(
+            f"{path} names concepts beyond the {len(concepts)} known: both must come from the same release"
+        )
+    named = np.array(concepts)[judged[:, :3]]
+    triplets = pd.DataFrame(named, columns=["first", "second", "odd"])
+    return triplets.assign(participant=judged[:, 3].astype(str))
