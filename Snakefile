@@ -2,11 +2,12 @@
 #
 #   snakemake --cores 8 all                          everything, on the demo study
 #   snakemake --cores 8 personalized_models          one model for each participant
+#   snakemake --cores 8 ablations                    what is worth what; also data_efficiency, held_out_participants
 #   snakemake --cores 8 all --configfile config/studies/tiny.yaml
 
 from snakemake.exceptions import WorkflowError
 
-from cliphba import ablations, stages
+from cliphba import ablations, stages, variants
 from cliphba.config import ConfigurationError, load_study
 
 # only where no study was named, so that nothing of the demo leaks into another study
@@ -25,7 +26,7 @@ RESULTS = f"results/{STUDY.name}"
 
 wildcard_constraints:
     participant="|".join(STUDY.participants),
-    half="train|test",
+    half="train(-[0-9]+)?|test",
 
 
 report: "workflow/report/workflow.rst"
@@ -38,7 +39,7 @@ include: "workflow/rules/meg.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/ablations.smk"
+include: "workflow/rules/variants.smk"
 
 
 rule all:

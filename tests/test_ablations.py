@@ -1,13 +1,17 @@
 """What is changed, what is trained again for it, and how the table says what it is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cliphba import ablations, studies
+from cliphba import ablations, stages, studies
+from cliphba.config import changed
 from cliphba.evaluate.ablation import AS_CONFIGURED, Measured, compare
 from cliphba.evaluate.alignment import measure
 from cliphba.evaluate.bootstrap import Estimate
 from cliphba.tables import RDMs
+from cliphba.variants import departures
 
 VARIANTS = ablations.variants(studies.DEMO)
 DYNAMIC = {"group_stage_1", "group", "individual_stage_1", "individual"}
@@ -34,14 +38,26 @@ def test_every_variant_differs_from_the_study_in_what_its_name_says():
         ("individuals_start_from_behavior", {"individual_stage_1", "individual"}),
         ("lora", {"behavior", "initial"} | DYNAMIC),
         ("published_protocol", {"behavior", "initial"} | DYNAMIC),
+        ("second_training", {"behavior", "initial"} | DYNAMIC),
     ],
 )
 def test_only_what_a_change_reaches_is_trained_again(name, stages):
-    assert ablations.departures(studies.DEMO, VARIANTS[name]) == stages
+    assert departures(studies.DEMO, VARIANTS[name]) == stages
 
 
 def test_no_change_reaches_nothing():
-    assert ablations.departures(studies.DEMO, studies.DEMO) == set()
+    assert departures(studies.DEMO, studies.DEMO) == set()
+
+
+def test_repeated_trainings_differ_in_the_seeds_of_training_alone():
+    """What all other rows are to be read against."""
+    repeated = [VARIANTS["second_training"], VARIANTS["third_training"]]
+    assert [variant.replicate for variant in repeated] == [1, 2]
+    assert all(changed(variant, {"replicate": 0}) == studies.DEMO for variant in repeated)
+    for stage in (stages.behavior, stages.initial_reweighting):
+        taken = [stage(study) for study in (studies.DEMO, *repeated)]
+        assert len({one.pop("seed") for one in taken}) == 3
+        assert taken[0] == taken[1] == taken[2]
 
 
 TIMES = np.array([-20.0, 20.0, 40.0])
@@ -61,7 +77,7 @@ def measured(noise, *, seed=0):
         for name, values in seen.items()
     }
     agreement = Estimate(np.array(0.8 - noise / 10), np.linspace(0.7, 0.9, 50) - noise / 10)
-    return Measured(agreement, measure(models, targets, resamples=50, seed=0))
+    return Measured(agreement, measure(models, targets, resamples=50, seed=0), images_held_out=True)
 
 
 def test_worth_is_the_reference_minus_the_variant_paired():
@@ -92,7 +108,7 @@ def test_the_study_itself_is_worth_nothing_more():
 
 def test_what_a_change_does_not_reach_is_left_out():
     good, bad = measured(0.0), measured(3.0)
-    table = compare(good, {"other behaviour": Measured(bad.behavior, good.models)})
+    table = compare(good, {"other behaviour": replace(good, behavior=bad.behavior)})
     assert set(table.loc[table["variant"] == "other behaviour", "metric"]) == {"behavior_rho"}
 
 
@@ -103,3 +119,12 @@ def test_a_change_that_does_nothing_is_worth_nothing():
     assert len(found) == 3
     assert (found["worth_low"] < 0).all()
     assert (found["worth_high"] > 0).all()
+
+
+def test_rows_say_whether_training_has_seen_the_images():
+    """The published protocol measures its curves on all images, those it is evaluated on among them."""
+    good = measured(0.0)
+    table = compare(good, {"published": replace(measured(3.0), images_held_out=False)})
+    assert table["independent_data"].all()
+    assert not table["independent_people"].any()
+    assert table["independent_images"].equals(table["variant"] == AS_CONFIGURED)

@@ -27,7 +27,7 @@ def test_generated_files_have_not_drifted(name):
     assert (ROOT / "config" / name).read_text() == studies.generated_files()[name], "run `make config`"
 
 
-@pytest.mark.parametrize("study", [studies.DEMO, studies.TINY], ids=["demo", "tiny"])
+@pytest.mark.parametrize("study", [studies.DEMO, studies.DEMO_ALIKE, studies.TINY], ids=lambda study: study.name)
 def test_study_comes_back_from_its_yaml(study):
     assert load_study(yaml.safe_load(studies.to_yaml(study, "A title."))) == study
 
@@ -79,7 +79,7 @@ def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
             {"decoding": {"shrinkage": "auto"}},
             r"decoding.shrinkage: .*\n  decoding.shrinkage: Input should be 'ledoit_wolf'",
         ),
-        ({"sed": 1}, r"sed: there is no such key; allowed here: name, seed, participants"),
+        ({"sed": 1}, r"sed: there is no such key; allowed here: name, seed, replicate, participants"),
         ({"grid": {"stepms": 5}}, r"grid.stepms: there is no such key; allowed here: start_ms, stop_ms, step_ms"),
         (
             {"individual_training": {"adapter": {"rnk": 3}}},
@@ -100,6 +100,18 @@ def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
         ({"participants": ["sub-01", "sub-02", "Anna"]}, r"participants.2: .*'Anna'"),
         ({"participants": ["sub-01"]}, r"participants: .*at least 3"),
         ({"name": "my study"}, r"name: .*'my study'"),
+        ({"replicate": -1}, r"replicate: .*greater than or equal to 0"),
+        ({"held_out_participants": ["sub-04"]}, r"held_out_participants: sub-04 does not stand in participants"),
+        (
+            {"held_out_participants": ["sub-01", "sub-02"]},
+            r"held_out_participants: leaves 1 participants for the group model, which needs two",
+        ),
+        ({"group_training": {"images": 3}}, r"group_training.images: .*greater than or equal to 4"),
+        ({"individual_training": {"images": 185}}, r"individual_training.images: must be at most 184"),
+        ({"behavior_training": {"images": 1}}, r"behavior_training.images: .*greater than or equal to 2"),
+        ({"group_training": {"sessions": 1}}, r"group_training.sessions: must be from 2 to 4"),
+        ({"individual_training": {"sessions": 5}}, r"individual_training.sessions: must be from 2 to 4"),
+        ({"evaluation": {"comparison": "kendall"}}, r"evaluation.comparison: .*'spearman', 'pearson' or 'cosine'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_path_and_what_is_allowed(wrong, message):
@@ -132,6 +144,27 @@ def test_seeds_differ_by_purpose_and_by_study_seed_but_not_by_run():
 def test_halves_are_whole_sessions_and_share_none():
     halves = load_study(LEAST | {"simulation": {"sessions": 4}}).halves
     assert halves == {"train": ["ses-01", "ses-03"], "test": ["ses-02", "ses-04"]}
+
+
+def test_one_session_is_enough_where_single_trials_are_folds():
+    study = load_study(LEAST | {"decoding": {"folds": 5}, "individual_training": {"sessions": 1}})
+    assert study.individual_training.sessions == 1
+
+
+def test_first_sessions_of_a_half():
+    study = load_study(LEAST)
+    assert study.sessions_of("train") == ["ses-01", "ses-03", "ses-05", "ses-07"]
+    assert study.sessions_of("train-2") == ["ses-01", "ses-03"]
+    assert study.sessions_of("test") == study.halves["test"]
+
+
+def test_nobody_differs_from_anybody_in_the_study_of_people_alike():
+    alike = studies.DEMO_ALIKE.simulation
+    assert (alike.gain_sd, alike.latency_sd_ms) == (0, 0)
+    assert config.changed(
+        studies.DEMO_ALIKE,
+        {"name": "demo", "simulation": studies.DEMO.simulation.model_dump(include={"gain_sd", "latency_sd_ms"})},
+    ) == studies.DEMO  # fmt: skip
 
 
 def test_light_parts_do_not_import_torch():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from cliphba import stages
 from cliphba.config import Study, as_published, changed
+from cliphba.variants import departures
 
 LORA = {"adapter": {"method": "lora"}}
 NO_STAGE_2 = {"stage_2_epochs": 0}
@@ -20,6 +18,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "published noise": {"protocol": {"noise_scale": 1}},
     "individuals start from behavior": {"protocol": {"individual_starts_from": "behavior"}},
     "lora": {"behavior_training": LORA, "group_training": LORA, "individual_training": LORA},
+    # the yardstick for all others: how far results hang on the seed of training
+    "second training": {"replicate": 1},
+    "third training": {"replicate": 2},
 }
 
 
@@ -28,22 +29,3 @@ def variants(study: Study) -> dict[str, Study]:
     found = {name: changed(study, changes) for name, changes in CHANGES.items()}
     found["published protocol"] = as_published(study)
     return {name.replace(" ", "_"): variant for name, variant in found.items() if departures(study, variant)}
-
-
-def departures(study: Study, variant: Study) -> set[str]:
-    """Name the stages of a variant that are not those of the study; all others need not be trained again."""
-    begun_from = "group" if variant.protocol.individual_starts_from == "group" else "behavior"
-    # each stage: what it takes from a study, and the stages it builds upon
-    chain: dict[str, tuple[Callable[[Study], dict[str, Any]], set[str]]] = {
-        "behavior": (stages.behavior, set()),
-        "initial": (stages.initial_reweighting, {"behavior"}),
-        "group_stage_1": (partial(stages.reweighting, level="group"), {"behavior", "initial"}),
-        "group": (partial(stages.adapters, level="group"), {"group_stage_1"}),
-        "individual_stage_1": (partial(stages.reweighting, level="individual"), {begun_from, "initial"}),
-        "individual": (partial(stages.adapters, level="individual"), {"individual_stage_1"}),
-    }
-    departed: set[str] = set()
-    for stage, (taken, needs) in chain.items():
-        if taken(study) != taken(variant) or departed & needs:
-            departed.add(stage)
-    return departed

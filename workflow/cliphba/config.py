@@ -1,7 +1,7 @@
 """The typed study: every setting, its meaning, its range and its default.
 
 Defaults are the published hyperparameters of CLIP-HBA (arXiv 2502.04658) where it has them. What a particular
-study sets differently stands in its own file; `cliphba.studies` holds the two simulated ones.
+study sets differently stands in its own file; `cliphba.studies` holds the simulated ones.
 """
 
 from __future__ import annotations
@@ -264,6 +264,9 @@ class BehaviorTraining(Section):
     batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Images in a batch.")
     epochs: Count = Field(500, description="Passes over the training images at most.")
     patience: Count = Field(20, description="Epochs without a better validation loss before training stops.")
+    images: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Only the first so many training images, in the order of the table of stimuli; null: all."
+    )
 
 
 class LossWeights(Section):
@@ -293,6 +296,14 @@ class DynamicTraining(Section):
     stage_1_patience: Count = Field(20, description="Epochs without improvement before stage 1 stops.")
     stage_2_epochs: Annotated[int, Field(ge=0)] = Field(50, description="Epochs of stage 2 at most.")
     stage_2_patience: Count = Field(5, description="Epochs without improvement before stage 2 stops.")
+    images: Annotated[int, Field(ge=4)] | None = Field(
+        None, description="Only the first so many training images, in the order of the table of stimuli; null: all."
+    )
+    sessions: Count | None = Field(
+        None,
+        description="Only the first so many sessions of the training half, without stimuli that lost too many trials "
+        "in them; null: all.",
+    )
 
 
 def individual_training_defaults() -> DynamicTraining:
@@ -401,7 +412,11 @@ class Reweighting(Section):
 class Evaluation(Section):
     """Statistics on held-out images and sessions."""
 
+    comparison: Literal["spearman", "pearson", "cosine"] = Field("spearman", description="How RDMs are compared.")
     resamples: Annotated[int, Field(ge=20)] = Field(1000, description="Bootstrap resamples behind every interval.")
+    permutations: Annotated[int, Field(ge=20)] = Field(
+        5000, description="Random relabellings behind each permutation p; where fewer exist all are used."
+    )
 
 
 Precision = Literal["float32", "bfloat16"]
@@ -429,8 +444,18 @@ class Study(Section):
 
     name: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]+$")] = Field(description="Results go to results/<name>/.")
     seed: Annotated[int, Field(ge=0)] = Field(1, description="Seed that every other seed is derived from.")
+    replicate: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Which of several equal trainings: changes the seeds of training (behaviour, reweighting, group, "
+        "individual) and nothing else.",
+    )
     participants: Annotated[list[Participant], Field(min_length=3)] = Field(
         description="People whose recordings are used, in BIDS spelling."
+    )
+    held_out_participants: list[Participant] = Field(
+        [],
+        description="Those of them whose recordings enter nothing of the group model: neither its target nor its "
+        "curves nor the weights it starts from. Each still gets a personal model.",
     )
     grid: TimeGrid = Field(default_factory=TimeGrid, description="Sample times of RDMs and models.")
     simulation: Simulation = Field(description="How the study's data are simulated.")
@@ -455,6 +480,8 @@ class Study(Section):
     def _consistent(self) -> Study:
         if len(set(self.participants)) < len(self.participants):
             raise ValueError("participants: every name may stand there once only")
+        self._check_held_out_participants()
+        self._check_amounts()
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
         if low_pass + max(2, low_pass / 4) > nyquist:
@@ -464,9 +491,42 @@ class Study(Section):
             )
         return self
 
+    def _check_held_out_participants(self) -> None:
+        strangers = set(self.held_out_participants) - set(self.participants)
+        if strangers:
+            raise ValueError(f"held_out_participants: {min(strangers)} does not stand in participants")
+        if len(self.group_participants) < 2:
+            raise ValueError(
+                f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
+                "which needs two or more; hold out fewer"
+            )
+
+    def _check_amounts(self) -> None:
+        """Refuse more images or sessions than there are, and sessions too few to be cross-validated."""
+        images, sessions = self.simulation.training_images, len(self.halves["train"])
+        least = 2 if self.decoding.folds == "session" else 1
+        for level in ("group", "individual"):
+            training: DynamicTraining = getattr(self, f"{level}_training")
+            if training.images is not None and training.images > images:
+                raise ValueError(f"{level}_training.images: must be at most {images}, all training images with MEG")
+            if training.sessions is not None and not least <= training.sessions <= sessions:
+                raise ValueError(
+                    f"{level}_training.sessions: must be from {least} to {sessions}, those of the training half; "
+                    "where a session is a fold (decoding.folds), one alone cannot be cross-validated"
+                )
+
     def seed_of(self, *purpose: str) -> int:
         """Derive the seed of a step from the study's; see `derive_seed`."""
         return derive_seed(self.seed, *purpose)
+
+    def training_seed_of(self, purpose: str) -> int:
+        """Derive the seed of a training, another one in every replicate."""
+        return self.seed_of(purpose, *([f"replicate {self.replicate}"] if self.replicate else []))
+
+    @property
+    def group_participants(self) -> list[str]:
+        """Those whose recordings the group model is made from."""
+        return [name for name in self.participants if name not in self.held_out_participants]
 
     @property
     def sessions(self) -> list[str]:
@@ -477,6 +537,11 @@ class Study(Section):
     def halves(self) -> dict[str, list[str]]:
         """Sessions of the training and of the test half: alternating, so that slow drifts fall on both."""
         return {"train": self.sessions[0::2], "test": self.sessions[1::2]}
+
+    def sessions_of(self, half: str) -> list[str]:
+        """Sessions of a half ("train", "test"), or the first few of it ("train-2")."""
+        name, _, first = half.partition("-")
+        return self.halves[name][: int(first) if first else None]
 
 
 class ConfigurationError(ValueError):

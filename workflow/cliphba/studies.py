@@ -1,4 +1,4 @@
-"""The two simulated studies, and the files under ``config/`` that are generated from the typed configuration.
+"""The simulated studies, and the files under ``config/`` that are generated from the typed configuration.
 
 ``python -m cliphba.studies`` rewrites ``config/config.yaml`` (the demo), the files under ``config/studies`` and
 ``config/schema.json``; a test fails when they drift from what is written here.
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from cliphba import config
 
-# The grid of both: 50 Hz resolves responses whose latencies lie 20-30 ms apart and keeps the demo at minutes.
+# The grid of all: 50 Hz resolves responses whose latencies lie 20-30 ms apart and keeps the demo at minutes.
 GRID = config.TimeGrid(start_ms=-100, stop_ms=600, step_ms=20)
 # below the 25 Hz that a 50 Hz grid leaves
 PREPROCESSING = config.Preprocessing(low_pass_hz=20)
@@ -45,6 +45,7 @@ DEMO = config.Study(
 )
 
 DEMO_PUBLISHED = config.as_published(DEMO).model_copy(update={"name": "demo-published"})
+DEMO_ALIKE = config.changed(DEMO, {"name": "demo-alike", "simulation": {"gain_sd": 0, "latency_sd_ms": 0}})
 
 TINY = config.Study(
     name="tiny",
@@ -79,7 +80,7 @@ TINY = config.Study(
     individual_training=config.individual_training_defaults().model_copy(
         update={"stage_1_epochs": 5, "stage_2_epochs": 2, "batch_size": 16}
     ),
-    evaluation=config.Evaluation(resamples=100),
+    evaluation=config.Evaluation(resamples=100, permutations=200),
     compute=config.Compute(device="cpu"),
 )
 
@@ -125,6 +126,9 @@ def generated_files() -> dict[str, str]:
         "config.yaml": to_yaml(DEMO, "The demo study: simulated, everything from raw MEG to figures in minutes."),
         "studies/demo-published.yaml": to_yaml(
             DEMO_PUBLISHED, "The demo study by the published protocol, faults included, to be compared."
+        ),
+        "studies/demo-alike.yaml": to_yaml(
+            DEMO_ALIKE, "The demo study of people who are all alike, so that nobody may be identified."
         ),
         "studies/tiny.yaml": to_yaml(TINY, "The tiny study: the same chain in seconds, for the tests."),
         "schema.json": json.dumps(config.Study.model_json_schema(), indent=2) + "\n",

@@ -29,27 +29,65 @@ def epochs(participant, sessions):
     ]
 
 
-def rdms(half):
-    """Paths of all participants' RDMs from one half of the sessions."""
+def rdms(half, participants=STUDY.participants):
+    """Paths of participants' RDMs from one half of the sessions, or from the first few of it."""
     return expand(
-        f"{RESULTS}/rdm/{{participant}}_{half}.parquet", participant=STUDY.participants
+        f"{RESULTS}/rdm/{{participant}}_{half}.parquet", participant=participants
     )
 
 
-# Ablations of the study by name, and the stages in which each is not the study itself.
-ABLATED = ablations.variants(STUDY)
-DEPARTED = {
-    name: ablations.departures(STUDY, variant) for name, variant in ABLATED.items()
+def embedding(model):
+    """Path of what a model gives for the recorded images."""
+    return f"{RESULTS}/embeddings/{model}.parquet"
+
+
+def images_held_out(study):
+    """Tell whether the images that models are compared on have shaped nothing: no target, no curves."""
+    return study.protocol.statistics_from == "training"
+
+
+def trained_on(study, level):
+    """Paths of the RDMs that the group model, or all personal models together, are trained on."""
+    recordings = stages.recordings(study, level)
+    return rdms(recordings.half, recordings.participants)
+
+
+def own_rdms(study, participant):
+    """Path of the RDMs that one personal model is trained on."""
+    return rdms(stages.recordings(study, "individual").half, [participant])
+
+
+# The study with a few settings changed, by family and name; and the stages in which each is not the study itself.
+FAMILIES = {
+    "ablations": ablations.variants(STUDY),
+    "data_efficiency": {
+        **variants.fewer_sessions(STUDY),
+        **variants.fewer_images(STUDY),
+        **variants.fewer_behavior_images(STUDY),
+    },
+    "held_out_participants": variants.without_each_participant(STUDY),
 }
-EMBEDDED = ["behavior", "group", *STUDY.participants]
+VARIANTS = {
+    name: variant for family in FAMILIES.values() for name, variant in family.items()
+}
+DEPARTED = {
+    name: variants.departures(STUDY, variant) for name, variant in VARIANTS.items()
+}
+VARIANT = f"{RESULTS}/{{family}}/{{variant}}"
 
 
-def ablated(stage, file):
+def folder_of(name):
+    """Folder of a variant; of any other name, that of the study itself."""
+    families = [family for family, members in FAMILIES.items() if name in members]
+    return "/".join([RESULTS, *families, *([name] if families else [])])
+
+
+def varied(stage, file):
     """Give an input function for a stage's file: the variant's own, or the study's where they are the same."""
 
     def choose(wildcards):
         own = stage in DEPARTED[wildcards.variant]
-        folder = f"{RESULTS}/ablations/{wildcards.variant}" if own else RESULTS
+        folder = VARIANT.format(**wildcards) if own else RESULTS
         return f"{folder}/models/{file.format(**wildcards)}"
 
     return choose
@@ -57,15 +95,16 @@ def ablated(stage, file):
 
 def begun_from(wildcards):
     """Give the model that a variant's personal models start from."""
-    start = ABLATED[wildcards.variant].protocol.individual_starts_from
+    start = VARIANTS[wildcards.variant].protocol.individual_starts_from
     stage = "group" if start == "group" else "behavior"
-    return ablated(stage, f"{stage}.safetensors")(wildcards)
+    return varied(stage, f"{stage}.safetensors")(wildcards)
 
 
-def finished(wildcards):
-    """Give all models of a variant."""
-    stages = {"behavior": "behavior", "group": "group"}
-    return [
-        ablated(stages.get(model, "individual"), f"{model}.safetensors")(wildcards)
-        for model in EMBEDDED
+def finished(models):
+    """Give an input function for some models of a variant."""
+    shared = ("behavior", "group")
+    inputs = [
+        varied(model if model in shared else "individual", f"{model}.safetensors")
+        for model in models
     ]
+    return lambda wildcards: [choose(wildcards) for choose in inputs]

@@ -27,11 +27,12 @@ rule preprocess:
 rule decode_rdm:
     input:
         epochs=lambda wildcards: epochs(
-            wildcards.participant, STUDY.halves[wildcards.half]
+            wildcards.participant, STUDY.sessions_of(wildcards.half)
         ),
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
-        f"{RESULTS}/rdm/{{participant}}_{{half,train}}.parquet",
+        # of the whole training half, or of its first few sessions ("train-2")
+        f"{RESULTS}/rdm/{{participant}}_{{half,train(-[0-9]+)?}}.parquet",
     log:
         f"{RESULTS}/logs/decode_rdm/{{participant}}_{{half}}.log",
     benchmark:

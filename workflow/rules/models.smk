@@ -36,7 +36,7 @@ rule initialise_reweighting:
         backbone=BACKBONE,
         start=rules.tune_behavior.output.model,
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=rdms("train"),
+        rdms=trained_on(STUDY, "group"),
     output:
         f"{TRAINED}/initial_reweighting.parquet",
     log:
@@ -60,7 +60,7 @@ rule fit_group_reweighting:
         start=rules.tune_behavior.output.model,
         reweighting=rules.initialise_reweighting.output[0],
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=rdms("train"),
+        rdms=trained_on(STUDY, "group"),
     output:
         models=[f"{TRAINED}/stage_1/group.safetensors"],
         logs=[f"{TRAINED}/stage_1/group_training.parquet"],
@@ -75,7 +75,7 @@ rule fit_group_reweighting:
         gpu=GPU,
     params:
         stage=stages.reweighting(STUDY, "group"),
-        members={"group": STUDY.participants},
+        members={"group": STUDY.group_participants},
         scratch=f"{RESULTS}/scratch/group_reweighting",
     script:
         "../scripts/fit_reweightings.py"
@@ -87,7 +87,7 @@ rule tune_group:
         start=f"{TRAINED}/stage_1/group.safetensors",
         log=f"{TRAINED}/stage_1/group_training.parquet",
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=rdms("train"),
+        rdms=trained_on(STUDY, "group"),
     output:
         model=f"{TRAINED}/group.safetensors",
         log=f"{TRAINED}/group_training.parquet",
@@ -120,7 +120,7 @@ use rule fit_group_reweighting as fit_individual_reweightings with:
         ),
         reweighting=rules.initialise_reweighting.output[0],
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=rdms("train"),
+        rdms=trained_on(STUDY, "individual"),
     output:
         models=expand(
             f"{TRAINED}/stage_1/{{participant}}.safetensors",
@@ -146,7 +146,7 @@ use rule tune_group as tune_individual with:
         start=f"{TRAINED}/stage_1/{{participant}}.safetensors",
         log=f"{TRAINED}/stage_1/{{participant}}_training.parquet",
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=[f"{RESULTS}/rdm/{{participant}}_train.parquet"],
+        rdms=own_rdms(STUDY, "{participant}"),
     output:
         model=f"{TRAINED}/{{participant}}.safetensors",
         log=f"{TRAINED}/{{participant}}_training.parquet",

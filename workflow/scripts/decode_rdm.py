@@ -1,4 +1,4 @@
-"""Decode every pair of stimuli at every time from one half of a participant's sessions."""
+"""Decode every pair of stimuli at every time from one half of a participant's sessions, or the first few of it."""
 
 import shutil
 from pathlib import Path
@@ -21,6 +21,12 @@ sessions = read.open_sessions(snakemake.input.epochs)
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 shown = tuple(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"])
 decoding = Decoding.model_validate(params.decoding)
+if "-" in wildcards.half and decoding.folds == "session":
+    # in few sessions rejected trials tell; any two stimuli left share a session and have three trials outside of it
+    counts = sessions.trials.groupby(["stimulus", "session"]).size().unstack(fill_value=0)
+    enough = counts.index[counts.gt(0).all(axis=1) & (counts.sum(axis=1) >= 3)]
+    shown = tuple(stimulus for stimulus in shown if stimulus in enough)
+    sessions = read.gather_sessions([epochs[epochs.metadata["stimulus"].isin(shown)] for epochs in sessions.epochs])
 rdm = engine.prepare(
     pd.Index(shown).get_indexer(pd.Index(sessions.trials["stimulus"])),
     pd.factorize(sessions.trials["session"])[0],

@@ -22,14 +22,19 @@ progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
 stage = params.stage
 protocol, compute = Protocol.model_validate(stage["protocol"]), Compute.model_validate(stage["compute"])
+settings = DynamicTraining.model_validate(stage["training"])
 torch.set_num_threads(compute.threads)
 
 backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
 start = read_checkpoint(Path(inputs.start)).starting_from(stage["starts_from"])
 model = start.onto(backbone)
 stimuli = tables.read(inputs.stimuli, "stimuli")
-recorded = stimuli[stimuli["image_set"] == "recorded"]
 measured = {rdms.metadata["participant"]: rdms for rdms in map(tables.read_rdms, inputs.rdms)}
+# the first few sessions of a half may lack a stimulus
+everywhere = set.intersection(*(set(rdms.stimuli) for rdms in measured.values()))
+recorded = stimuli[(stimuli["image_set"] == "recorded") & stimuli["stimulus"].isin(everywhere)]
+splits = {split: recorded[recorded["split"] == split] for split in ("train", "validation")}
+splits["train"] = splits["train"].iloc[: settings.images]
 initial = tables.read(inputs.reweighting, "reweighting")
 everything = protocol.statistics_from == "everything"
 # of each model to be made, the participants whose mean RDMs are its target
@@ -38,7 +43,7 @@ members = {name: [measured[participant] for participant in found] for name, foun
 
 def images_of(split: str) -> MeasuredImages:
     """Read images of a split and each member's target (members, times, pairs)."""
-    chosen = recorded[recorded["split"] == split]
+    chosen = splits[split]
     targets = [target_rdms(found, list(chosen["stimulus"]), protocol.times) for found in members.values()]
     images = model.read_images(list(chosen["path"]))
     return MeasuredImages(images, torch.stack(targets).to(images))
@@ -47,7 +52,7 @@ def images_of(split: str) -> MeasuredImages:
 @cache
 def curves_of(participants: tuple[str, ...]) -> TemporalCurves:
     """Measure curves on what the protocol lets them see."""
-    seen = recorded if everything else recorded[recorded["split"] == "train"]
+    seen = recorded if everything else splits["train"]
     return measure_curves([measured[name].of(list(seen["stimulus"])) for name in participants], protocol.times)
 
 
@@ -85,7 +90,7 @@ setup = Setup(
     text_features,
     training=images_of("train"),
     validation=images_of("validation"),
-    settings=DynamicTraining.model_validate(stage["training"]),
+    settings=settings,
     protocol=protocol,
     seed=stage["seed"],
     compute=compute,

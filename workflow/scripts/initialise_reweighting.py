@@ -21,8 +21,12 @@ torch.set_num_threads(compute.threads)
 backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
 start = read_checkpoint(Path(inputs.start)).starting_from(stage["starts_from"]).onto(backbone)
 stimuli = tables.read(inputs.stimuli, "stimuli")
-training = stimuli[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "train")]
-measured = [tables.read_rdms(path).of(list(training["stimulus"])) for path in inputs.rdms]
+found = [tables.read_rdms(path) for path in inputs.rdms]
+# the first few sessions of a half may lack a stimulus
+everywhere = set.intersection(*(set(rdms.stimuli) for rdms in found))
+recorded = stimuli[(stimuli["image_set"] == "recorded") & stimuli["stimulus"].isin(everywhere)]
+training = recorded[recorded["split"] == "train"].iloc[: stage.get("images")]
+measured = [rdms.of(list(training["stimulus"])) for rdms in found]
 target = choose_times(mean_rdms(measured), stage["protocol"]["times"])
 
 with torch.no_grad():

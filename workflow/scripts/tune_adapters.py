@@ -20,19 +20,24 @@ from cliphba.train.target import reweighting_table, target_rdms
 progress.log_to(snakemake.log[0])
 inputs, output, stage = snakemake.input, snakemake.output, snakemake.params.stage
 protocol, compute = Protocol.model_validate(stage["protocol"]), Compute.model_validate(stage["compute"])
+settings = DynamicTraining.model_validate(stage["training"])
 torch.set_num_threads(compute.threads)
 
 backbone = load_backbone(Path(inputs.backbone[0]).parent, compute.device)
 start = read_checkpoint(Path(inputs.start))
 model = start.onto(backbone)
 stimuli = tables.read(inputs.stimuli, "stimuli")
-recorded = stimuli[stimuli["image_set"] == "recorded"]
 measured = [tables.read_rdms(path) for path in inputs.rdms]
+# the first few sessions of a half may lack a stimulus
+everywhere = set.intersection(*(set(rdms.stimuli) for rdms in measured))
+recorded = stimuli[(stimuli["image_set"] == "recorded") & stimuli["stimulus"].isin(everywhere)]
+splits = {split: recorded[recorded["split"] == split] for split in ("train", "validation")}
+splits["train"] = splits["train"].iloc[: settings.images]
 
 
 def images_of(split: str) -> MeasuredImages:
     """Read images and mean RDMs of a split."""
-    chosen = recorded[recorded["split"] == split]
+    chosen = splits[split]
     images = model.read_images(list(chosen["path"]))
     return MeasuredImages(images, target_rdms(measured, list(chosen["stimulus"]), protocol.times).to(images))
 
@@ -42,7 +47,6 @@ made_by = tables.provenance(
     inputs={Path(path).stem: Path(path) for path in [inputs.start, inputs.stimuli, *inputs.rdms]},
 )
 scratch = Path(snakemake.params.scratch)
-settings = DynamicTraining.model_validate(stage["training"])
 with torch.no_grad():
     text_features = model.text_features(start.prompts)
 setup = Setup(

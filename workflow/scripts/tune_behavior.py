@@ -20,6 +20,7 @@ progress.log_to(snakemake.log[0])
 params = snakemake.params
 stage = params.stage
 compute = Compute.model_validate(stage["compute"])
+settings = BehaviorTraining.model_validate(stage["training"])
 torch.set_num_threads(compute.threads)
 
 folder = Path(snakemake.input.backbone[0]).parent
@@ -31,6 +32,11 @@ embedding = tables.read(snakemake.input.embedding, "behavior_embedding").pivot(
 )[list(dimensions["dimension"])]
 
 splits = {split: stimuli.index[stimuli["split"] == split] for split in ("train", "validation")}
+if settings.images and settings.images > len(splits["train"]):
+    raise ValueError(
+        f"behavior_training.images: there are only {len(splits['train'])} training images, not {settings.images}"
+    )
+splits["train"] = splits["train"][: settings.images]
 # what is held out must not shape the target, but in the published protocol
 seen = splits["train"] if stage["statistics_from"] == "training" else embedding.index
 scaling = Scaling.fit(embedding.loc[seen].to_numpy())
@@ -52,7 +58,7 @@ fit = fit_behavior(
     prompts=list(dimensions["prompt"]),
     training=labelled(splits["train"]),
     validation=labelled(splits["validation"]),
-    settings=BehaviorTraining.model_validate(stage["training"]),
+    settings=settings,
     seed=stage["seed"],
     precision=compute.precision,
     kept=folder_for(

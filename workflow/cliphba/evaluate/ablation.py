@@ -10,6 +10,7 @@ import pandas as pd
 from cliphba.evaluate import personal
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate
+from cliphba.evaluate.findings import Independence
 from cliphba.tables import COLUMNS
 
 AS_CONFIGURED = "as configured"
@@ -26,10 +27,13 @@ class Measured:
         Agreement of the Behavior model with human judgements.
     models
         Alignment of "group" and of each personal model, named as its participant.
+    images_held_out
+        Whether the images compared on had no part in any training.
     """
 
     behavior: Estimate
     models: Alignments
+    images_held_out: bool
 
 
 def compare(reference: Measured, variants: Mapping[str, Measured]) -> pd.DataFrame:
@@ -49,16 +53,22 @@ def compare(reference: Measured, variants: Mapping[str, Measured]) -> pd.DataFra
         out helps. Metrics that a change does not reach are left out. Intervals vary stimuli, and participants where
         there is a mean over them, but no seed of training.
     """
-    configured = _quantities(reference)
-    rows = [{"variant": AS_CONFIGURED, "metric": metric, **_describe(own)} for metric, own in configured.items()]
+    configured = _quantities(reference).items()
+    rows = [{**_begin(AS_CONFIGURED, metric, reference), **_describe(own)} for metric, own in configured]
     for variant, measured in variants.items():
         worth = _quantities(reference, measured)
         rows += [
-            {"variant": variant, "metric": metric, **_describe(own), **_describe(worth[metric], WORTH)}
+            {**_begin(variant, metric, measured), **_describe(own), **_describe(worth[metric], WORTH)}
             for metric, own in _quantities(measured).items()
             if worth[metric].resampled.any()
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS["ablation"]))
+
+
+def _begin(variant: str, metric: str, measured: Measured) -> dict[str, str | bool]:
+    """Say what a row is about: recordings and judgements are always others, people the same or perhaps the same."""
+    independence = Independence(images=measured.images_held_out, data=True, people=False)
+    return {"variant": variant, "metric": metric, **independence.columns()}
 
 
 def _by_participant(measured: Measured) -> dict[str, Estimate]:

@@ -1,0 +1,111 @@
+"""Variants of a study, which differ from it in a few settings: with less data, with one participant fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from cliphba import stages
+from cliphba.config import Study, changed
+from cliphba.simulate.stimuli import plan_stimuli
+
+# Shares of the images that are trained on; all of them are the study itself.
+MEG_SHARES = (1 / 4, 1 / 2, 3 / 4)
+BEHAVIOR_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+
+# Fewer sessions cannot be cross-validated where a session is a fold, fewer images have no RDM to be correlated.
+FEWEST_SESSIONS, FEWEST_IMAGES = 2, 4
+
+
+def departures(study: Study, variant: Study) -> set[str]:
+    """Name the stages of a variant that are not those of the study; all others need not be trained again."""
+    begun_from = "group" if variant.protocol.individual_starts_from == "group" else "behavior"
+    # each stage: what it takes from a study, and the stages it builds upon
+    chain: dict[str, tuple[Callable[[Study], Any], set[str]]] = {
+        "behavior": (stages.behavior, set()),
+        "initial": (lambda of: (stages.initial_reweighting(of), stages.recordings(of, "group")), {"behavior"}),
+        "group_stage_1": (
+            lambda of: (stages.reweighting(of, "group"), stages.recordings(of, "group")),
+            {"behavior", "initial"},
+        ),
+        "group": (lambda of: stages.adapters(of, "group"), {"group_stage_1"}),
+        "individual_stage_1": (
+            lambda of: (stages.reweighting(of, "individual"), stages.recordings(of, "individual")),
+            {begun_from, "initial"},
+        ),
+        "individual": (lambda of: stages.adapters(of, "individual"), {"individual_stage_1"}),
+    }
+    departed: set[str] = set()
+    for stage, (taken, needs) in chain.items():
+        if taken(study) != taken(variant) or departed & needs:
+            departed.add(stage)
+    return departed
+
+
+class Amounts(NamedTuple):
+    """How much models are trained on.
+
+    Attributes
+    ----------
+    sessions, images
+        Of each personal model.
+    behavior_images
+        Of the Behavior model.
+    """
+
+    sessions: int
+    images: int
+    behavior_images: int
+
+
+def amounts(study: Study) -> Amounts:
+    """How much a study's models are trained on."""
+    simulation, personal = study.simulation, study.individual_training
+    plan = plan_stimuli(
+        training=simulation.training_images,
+        validation=simulation.validation_images,
+        test=simulation.test_images,
+        behavior=simulation.behavior_images,
+    )
+    return Amounts(
+        sessions=personal.sessions or len(study.halves["train"]),
+        images=personal.images or simulation.training_images,
+        behavior_images=study.behavior_training.images or int((plan["split"] == "train").sum()),
+    )
+
+
+def fewer_sessions(study: Study) -> dict[str, Study]:
+    """Personal models from fewer sessions, by names that can stand in a path; the group model is the study's own."""
+    return {
+        f"sessions_{sessions}": changed(study, {"individual_training": {"sessions": sessions}})
+        for sessions in range(FEWEST_SESSIONS, amounts(study).sessions)
+    }
+
+
+def fewer_images(study: Study) -> dict[str, Study]:
+    """Personal models from fewer training images; the group model is the study's own."""
+    return {
+        f"images_{images}": changed(study, {"individual_training": {"images": images}})
+        for images in _parts(amounts(study).images, MEG_SHARES)
+    }
+
+
+def fewer_behavior_images(study: Study) -> dict[str, Study]:
+    """Behavior models from fewer training images."""
+    return {
+        f"behavior_images_{images}": changed(study, {"behavior_training": {"images": images}})
+        for images in _parts(amounts(study).behavior_images, BEHAVIOR_SHARES)
+    }
+
+
+def without_each_participant(study: Study) -> dict[str, Study]:
+    """Group models from all participants but one."""
+    return {
+        f"without_{participant}": changed(study, {"held_out_participants": [participant]})
+        for participant in study.participants
+    }
+
+
+def _parts(available: int, shares: Iterable[float]) -> list[int]:
+    parts = [round(share * available) for share in shares]
+    return [part for part in parts if part >= FEWEST_IMAGES]

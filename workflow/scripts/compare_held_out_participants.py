@@ -1,0 +1,29 @@
+"""Set group models that have not seen a participant against those that have, and against models of nobody."""
+
+from pathlib import Path
+
+from cliphba import progress, tables
+from cliphba.evaluate import alignment, held_out_participants
+from cliphba.evaluate.findings import Procedure
+
+progress.log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+
+test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
+found = [tables.read_rdms(path, of=test) for path in inputs.rdms]
+measurement = {rdms.metadata["participant"]: rdms for rdms in found}
+paths = {Path(path).stem: path for path in inputs.models} | dict(zip(measurement, inputs.held_out, strict=True))
+models = {name: tables.read_embedding(path).rdms(test).at(found[0].times_ms) for name, path in paths.items()}
+
+procedure = Procedure(**params.procedure)
+table = held_out_participants.compare(
+    alignment.measure(models, measurement, **procedure.bootstrap()),
+    group_participants=params.group_participants,
+    images_held_out=params.images_held_out,
+    seed=procedure.seed,
+)
+sources = [*inputs.models, *inputs.held_out, *inputs.rdms]
+made_by = tables.provenance(
+    settings=params.procedure, inputs={"/".join(Path(path).parts[2:]): Path(path) for path in sources}
+)
+tables.write(table, snakemake.output[0], "held_out_participants", **made_by)
