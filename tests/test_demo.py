@@ -64,9 +64,9 @@ def demo():
 
 @pytest.fixture(scope="module")
 def summary(demo):
-    """The demo's headline numbers by metric and model."""
+    """The demo's headline numbers, those of single participants left out, by metric and model."""
     frame = tables.read(RESULTS / "summary.parquet", "summary")
-    return frame.set_index(["metric", "model"])
+    return frame[frame["participant"].isna()].set_index(["metric", "model"])
 
 
 def test_fits_a_laptop(demo):
@@ -80,8 +80,9 @@ def test_is_as_hard_as_real_data(summary):
     accuracy = decoding.groupby("time_ms")["value"].mean()
     assert 0.55 <= accuracy.max() <= 0.75
     assert abs(accuracy[accuracy.index <= 0] - 0.5).max() < 0.01
-    ceiling = tables.read(RESULTS / "evaluation/ceiling.parquet", "ceiling")
-    assert 0.15 <= ceiling["lower"].max() <= 0.6
+    ceiling = tables.read(RESULTS / "evaluation/group/ceiling.parquet", "ceiling")
+    lower = ceiling[(ceiling["bound"] == "lower") & ceiling["participant"].isna()]
+    assert 0.15 <= lower["value"].max() <= 0.6
 
 
 def test_latencies_that_were_put_in_are_found(demo):
@@ -132,10 +133,28 @@ def test_people_are_identified(summary):
     assert summary.loc[("identification_accuracy", "personal"), "p"] <= 0.05
     assert summary.loc[("identification_margin", "personal"), "p"] <= 0.05
     assert summary.loc[("identification_margin", "personal"), "low"] > 0
+    assert summary.loc[("own_alignment_gain", "personal - group"), "low"] > 0
     assert np.isfinite(summary.loc[("identification_accuracy", "model-free"), "value"])
 
 
 @pytest.mark.parametrize("model", ["clip", "behavior"])
+def test_what_makes_people_different_is_recovered(summary):
+    gains, latencies = summary.loc["gain_recovery"], summary.loc["latency_recovery"]
+    assert gains.loc["personal", "low"] > 0
+    assert gains.loc["personal", "p"] <= 0.05
+    assert latencies.loc["people", "p"] <= 0.05
+    assert latencies.loc["people", "low"] > 0
+    assert latencies.loc["factors", "low"] > 0
+
+
+def test_every_number_says_what_it_is_independent_of(summary):
+    personal = summary.loc[("identification_margin", "personal")]
+    assert personal["independent_images"]
+    assert personal["independent_data"]
+    assert not personal["independent_people"]
+    assert summary.loc[("alignment_auc", "behavior"), "independent_people"]
+
+
 def test_static_models_know_nothing_before_onset(summary, model):
     baseline = summary.loc[("baseline_rho", model)]
     assert baseline["low"] <= 0 <= baseline["high"]

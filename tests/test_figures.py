@@ -30,7 +30,10 @@ def curves():
 
 @pytest.fixture
 def ceiling():
-    return pd.DataFrame({"time_ms": TIMES, "lower": [0.0, 0.0, 0.3, 0.3], "upper": [0.2, 0.2, 0.5, 0.5]})
+    bounds = {"lower": [0.0, 0.0, 0.3, 0.3], "upper": [0.2, 0.2, 0.5, 0.5]}
+    mean = [pd.DataFrame({"time_ms": TIMES, "bound": bound, "value": values}) for bound, values in bounds.items()]
+    own = mean[0].assign(participant="sub-01", value=0.9)
+    return pd.concat([*(one.assign(participant=None) for one in mean), own])
 
 
 @pytest.fixture
@@ -43,7 +46,9 @@ def summary():
         ("identification_accuracy", "model-free", 1, 1, 1, 1 / 6),
         ("identification_margin", "model-free", 0.1, 0.05, 0.2, 0.0001),
     ]
-    return pd.DataFrame(rows, columns=["metric", "model", "value", "low", "high", "p"])
+    means = pd.DataFrame(rows, columns=["metric", "model", "value", "low", "high", "p"]).assign(participant=None)
+    each = means[means["metric"] == "identification_margin"].assign(participant="sub-01", p=np.nan)
+    return pd.concat([means, each], ignore_index=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from cliphba import tables
 from cliphba.evaluate import personal
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate
+from cliphba.evaluate.findings import Independence
 
 BY_HAND = np.array([[0.5, 0.1, 0.0], [0.2, 0.4, 0.0], [0.3, 0.0, 0.0]])
 
@@ -49,8 +50,8 @@ def test_accuracy_and_margin_by_hand():
 
 def test_how_good_models_and_data_are_does_not_matter():
     rows, columns = np.array([[5.0], [-3.0], [0.0]]), np.array([1.0, 9.0, -4.0])
-    found, plain = personal.identify(BY_HAND + rows + columns, seed=0), personal.identify(BY_HAND, seed=0)
-    np.testing.assert_allclose(found, plain, atol=1e-12)
+    for quantity in (personal.accuracy, personal.margins, personal.ranks):
+        np.testing.assert_allclose(quantity(BY_HAND + rows + columns), quantity(BY_HAND), atol=1e-12)
 
 
 def test_a_row_with_a_tie_has_no_maximum():
@@ -59,9 +60,9 @@ def test_a_row_with_a_tie_has_no_maximum():
 
 
 def test_permutation_p_by_hand():
-    # of the 6 assignments of 3 participants only the true one puts all three on their maxima
-    found = personal.identify(np.eye(3), seed=0)
-    assert found == pytest.approx((1.0, 1 / 6, 1.0, 1 / 6))
+    # of the 24 assignments of 4 participants only the true one puts all four on their maxima
+    found = personal.identify(np.eye(4), seed=0)
+    assert found == pytest.approx((1.0, 1 / 24, 1.0, 1 / 24))
 
 
 def test_permutation_p_is_that_of_a_plain_loop():
@@ -113,19 +114,51 @@ def test_many_matrices_are_as_one_by_one():
     np.testing.assert_allclose([field[1, 2] for field in together], personal.identify(matrices[1, 2], seed=0))
 
 
-def test_random_assignments_are_seeded_and_start_with_the_true_one():
-    first = personal.assignments(9, seed=3)
-    assert first.shape == (personal.RANDOM_PERMUTATIONS, 9)
-    assert (first[0] == np.arange(9)).all()
-    assert (np.sort(first, axis=1) == np.arange(9)).all()
-    assert (first == personal.assignments(9, seed=3)).all()
-    assert (first != personal.assignments(9, seed=4)).any()
+def test_ranks_by_hand():
+    np.testing.assert_allclose(personal.ranks(BY_HAND).diagonal(), 1)
+    assert personal.mean_rank(BY_HAND) == 1
+    # double-centred, the rows are (0.5, -0.5) twice over
+    np.testing.assert_allclose(personal.ranks(np.array([[3.0, 1.0], [1.0, 1.0]])), [[1, 2], [2, 1]])
+    np.testing.assert_allclose(personal.ranks(np.zeros((2, 2))), 1.5)
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (1, 1)])
+def test_margins_of_participants_are_own_minus_others():
+    centred = personal.double_centre(BY_HAND)
+    off = (centred.sum(1) - centred.diagonal()) / 2
+    np.testing.assert_allclose(personal.margins(BY_HAND), centred.diagonal() - off)
+    assert personal.margins(BY_HAND).mean() == pytest.approx(personal.margin(BY_HAND))
+
+
+def test_corrected_margin_p_is_that_of_a_plain_loop():
+    matrices = np.random.default_rng(9).normal(size=(3, 4, 4))
+    orders = list(itertools.permutations(range(4)))
+    sums = np.array([[one[range(4), order].sum() for one in personal.double_centre(matrices)] for order in orders])
+    expected = [np.mean(sums.max(1) >= own - 1e-12) for own in sums[0]]
+    np.testing.assert_allclose(personal.corrected_margin_p(matrices, seed=0), expected)
+
+
+def test_margin_over_time_finds_nothing_where_there_is_nothing():
+    matrices = np.random.default_rng(10).normal(size=(1000, 8, 5, 5)) + np.linspace(0, 3, 5)
+    assert_calibrated(personal.corrected_margin_p(matrices, seed=0).min(-1), 0.05)
+
+
+def test_margin_over_time_finds_the_time():
+    matrices = np.random.default_rng(11).normal(size=(8, 5, 5))
+    matrices[3] += 5 * np.eye(5)
+    p = personal.corrected_margin_p(matrices, seed=0)
+    assert p[3] <= 0.05
+    assert (np.delete(p, 3) > 0.05).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 1)])
 def test_matrices_without_sense_are_refused(shape):
     with pytest.raises(ValueError, match="as many models as participants"):
         personal.identify(np.zeros(shape), seed=0)
+
+
+def test_too_few_participants_for_any_p_are_refused():
+    with pytest.raises(ValueError, match=r"3 participants have 6 assignments .* take the interval of the margin"):
+        personal.identify(np.eye(3), seed=0)
 
 
 def test_similarity_is_the_mean_after_onset():
@@ -146,6 +179,7 @@ def test_a_missing_model_is_named():
 
 def test_table_is_valid(tmp_path):
     frame = personal.table(BY_HAND, ("sub-01", "sub-02", "sub-03"), source="personal")
+    frame = frame.assign(**Independence(images=True, data=True, people=False).columns())
     tables.write(frame, tmp_path / "identification.parquet", "identification")
     found = tables.read(tmp_path / "identification.parquet", "identification")
     assert found.query("model == 'sub-02' and participant == 'sub-01'")["rho"].item() == 0.2

@@ -1,6 +1,13 @@
 # How well every model agrees with people, on images and sessions that no training saw.
 
 MODELS = ["clip", "behavior", "group", *STUDY.participants]
+EVALUATION = f"{RESULTS}/evaluation"
+PROCEDURE = {**settings(STUDY.evaluation), "seed": STUDY.seed_of("evaluate")}
+
+
+def embedding(model):
+    """Path of what a model gives for the recorded images."""
+    return f"{RESULTS}/embeddings/{model}.parquet"
 
 
 rule embed:
@@ -10,7 +17,7 @@ rule embed:
         # plain CLIP has no checkpoint of its own
         models=expand(f"{RESULTS}/models/{{model}}.safetensors", model=MODELS[1:]),
     output:
-        expand(f"{RESULTS}/embeddings/{{model}}.parquet", model=MODELS),
+        [embedding(model) for model in MODELS],
     log:
         f"{RESULTS}/logs/embed.log",
     benchmark:
@@ -27,33 +34,128 @@ rule embed:
         "../scripts/embed.py"
 
 
-rule evaluate:
+rule evaluate_judges:
     input:
         embeddings=rules.embed.output,
         stimuli=f"{SOURCE}/stimuli.parquet",
         embedding=f"{SOURCE}/behavior_embedding.parquet",
         triplets=f"{SOURCE}/triplets.parquet",
+    output:
+        behavior_rdm=f"{EVALUATION}/judges/behavior_rdm.parquet",
+        behavior_course=f"{EVALUATION}/judges/behavior_course.parquet",
+        odd_one_out=f"{EVALUATION}/judges/odd_one_out.parquet",
+        summary=f"{EVALUATION}/judges/summary.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate_judges.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_judges.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/evaluate_judges.py"
+
+
+rule evaluate_group:
+    input:
+        clip=embedding("clip"),
+        behavior=embedding("behavior"),
+        group=embedding("group"),
+        stimuli=f"{SOURCE}/stimuli.parquet",
         training_half=rdms("train"),
         test_half=rdms("test"),
     output:
-        summary=f"{RESULTS}/summary.parquet",
-        alignment=f"{RESULTS}/evaluation/alignment.parquet",
-        ceiling=f"{RESULTS}/evaluation/ceiling.parquet",
-        behavior=f"{RESULTS}/evaluation/behavior_rdm.parquet",
-        identification=f"{RESULTS}/evaluation/identification.parquet",
+        alignment=f"{EVALUATION}/group/alignment.parquet",
+        contrast=f"{EVALUATION}/group/contrast.parquet",
+        ceiling=f"{EVALUATION}/group/ceiling.parquet",
+        latency=f"{EVALUATION}/group/latency.parquet",
+        summary=f"{EVALUATION}/group/summary.parquet",
     log:
-        f"{RESULTS}/logs/evaluate.log",
+        f"{RESULTS}/logs/evaluate_group.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate.tsv"
+        f"{RESULTS}/benchmarks/evaluate_group.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
     params:
+        procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
-        resamples=STUDY.evaluation.resamples,
-        seed=STUDY.seed_of("evaluate"),
+        images_held_out=images_held_out(STUDY),
+        held_out_participants=STUDY.held_out_participants,
     script:
-        "../scripts/evaluate.py"
+        "../scripts/evaluate_group.py"
+
+
+rule evaluate_individuals:
+    input:
+        personal=[embedding(participant) for participant in STUDY.participants],
+        group=embedding("group"),
+        reweighting=expand(
+            f"{RESULTS}/models/{{participant}}_reweighting.parquet",
+            participant=STUDY.participants,
+        ),
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        training_half=rdms("train"),
+        test_half=rdms("test"),
+    output:
+        alignment=f"{EVALUATION}/individuals/alignment.parquet",
+        contrast=f"{EVALUATION}/individuals/contrast.parquet",
+        identification=f"{EVALUATION}/individuals/identification.parquet",
+        differences=f"{EVALUATION}/individuals/differences.parquet",
+        second_order=f"{EVALUATION}/individuals/second_order.parquet",
+        summary=f"{EVALUATION}/individuals/summary.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate_individuals.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_individuals.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        evaluated_on=STUDY.protocol.evaluated_on,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/evaluate_individuals.py"
+
+
+rule recover_truth:
+    input:
+        personal=[embedding(participant) for participant in STUDY.participants],
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        factors=f"{SOURCE}/factors.parquet",
+        truth=f"{SOURCE}/truth.parquet",
+        training_half=rdms("train"),
+        test_half=rdms("test"),
+    output:
+        f"{EVALUATION}/truth/summary.parquet",
+    log:
+        f"{RESULTS}/logs/recover_truth.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/recover_truth.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/recover_truth.py"
+
+
+rule summarise:
+    input:
+        judges=rules.evaluate_judges.output.summary,
+        group=rules.evaluate_group.output.summary,
+        individuals=rules.evaluate_individuals.output.summary,
+        truth=rules.recover_truth.output,
+    output:
+        f"{RESULTS}/summary.parquet",
+    log:
+        f"{RESULTS}/logs/summarise.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/summarise.py"
 
 
 rule describe_decoding:
@@ -61,9 +163,9 @@ rule describe_decoding:
         rdms=[*rdms("train"), *rdms("test")],
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
-        decoding=f"{RESULTS}/evaluation/decoding.parquet",
-        reliability=f"{RESULTS}/evaluation/reliability.parquet",
-        curves=f"{RESULTS}/evaluation/curves.parquet",
+        decoding=f"{EVALUATION}/decoding.parquet",
+        reliability=f"{EVALUATION}/reliability.parquet",
+        curves=f"{EVALUATION}/curves.parquet",
     log:
         f"{RESULTS}/logs/describe_decoding.log",
     benchmark:

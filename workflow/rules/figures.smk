@@ -1,6 +1,5 @@
 # Figures: drawn from tables alone.
 
-EVALUATION = f"{RESULTS}/evaluation"
 NOTE = "Simulated data"
 if STUDY.protocol.evaluated_on == "training":
     NOTE += "; alignment with data of training (published protocol)"
@@ -8,12 +7,12 @@ if STUDY.protocol.evaluated_on == "training":
 # What each figure is drawn from.
 FIGURE_TABLES = {
     "behavior": {
-        "rdms": f"{EVALUATION}/behavior_rdm.parquet",
+        "rdms": f"{EVALUATION}/judges/behavior_rdm.parquet",
         "summary": f"{RESULTS}/summary.parquet",
     },
     "alignment": {
-        "alignment": f"{EVALUATION}/alignment.parquet",
-        "ceiling": f"{EVALUATION}/ceiling.parquet",
+        "alignment": f"{EVALUATION}/group/alignment.parquet",
+        "ceiling": f"{EVALUATION}/group/ceiling.parquet",
         "stimuli": f"{SOURCE}/stimuli.parquet",
     },
     "reweighting": {
@@ -21,7 +20,7 @@ FIGURE_TABLES = {
         "group": f"{RESULTS}/models/group_reweighting.parquet",
     },
     "identification": {
-        "identification": f"{EVALUATION}/identification.parquet",
+        "identification": f"{EVALUATION}/individuals/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",
     },
     "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 
 from cliphba import progress, tables
+from cliphba.evaluate.findings import Independence
 from cliphba.meg.curves import temporal_curves
 from cliphba.meg.reliability import split_half_reliability
 
 progress.log_to(snakemake.log[0])
-stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 # pictures shown equally often: with unequal numbers of trials, guessing the more frequent one is better than chance
-alike = list(stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == "train"), "stimulus"])
-measured = [tables.read_rdms(path).of(alike) for path in snakemake.input.rdms]
+alike = tables.recorded(tables.read(snakemake.input.stimuli, "stimuli"), "train")
+measured = [tables.read_rdms(path, of=alike) for path in snakemake.input.rdms]
+# decoders are tested on sessions they were not trained on; halves of the sessions are compared with each other
+independence = Independence(images=False, data=True, people=False).columns()
 table = pd.concat(
     [
         pd.DataFrame(
@@ -24,6 +26,7 @@ table = pd.concat(
                 "quantity": rdms.metadata["quantity"],
                 "value": rdms.values.mean(axis=1).astype(float),
                 "chance": rdms.metadata["chance"],
+                **independence,
             }
         )
         for rdms in measured
@@ -40,7 +43,9 @@ training_half, test_half = (
 reliability = []
 for participant, rdms in training_half.items():
     found = split_half_reliability(rdms.values, test_half[participant].values, method="spearman")
-    reliability.append(pd.DataFrame(found._asdict()).assign(participant=participant, time_ms=rdms.times_ms))
+    reliability.append(
+        pd.DataFrame(found._asdict()).assign(participant=participant, time_ms=rdms.times_ms, **independence)
+    )
 tables.write(pd.concat(reliability, ignore_index=True), snakemake.output.reliability, "reliability", **made_by)
 
 # those that the models are given: of the training half

@@ -7,20 +7,22 @@ hypothesis any assignment of participants to models is as good as the true one, 
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
+from cliphba.evaluate import permutation
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate, Reals
 
-#: Up to so many participants every permutation is tried; beyond, as many random ones as `RANDOM_PERMUTATIONS`.
-EXHAUSTIVE = 7
+#: All assignments are tried where there are no more than this, else as many random ones.
 RANDOM_PERMUTATIONS = 10_000
+#: 4! assignments are the first that reach a p of 0.05.
+LEAST_PARTICIPANTS = 4
 ROUNDING = 1e-9
 
 
@@ -64,6 +66,11 @@ def row_maxima(centred: Reals) -> Reals:
     return np.where(alone, greatest, False).astype(np.float64)
 
 
+def ranks(matrix: Reals) -> Reals:
+    """Rank of each cell (..., n, n) in its row, double-centred: 1 is the greatest, ties share their mean."""
+    return np.asarray(rankdata(-double_centre(matrix), axis=-1))
+
+
 def accuracy(matrix: Reals) -> Reals:
     """Share of models that, double-centred, fit their own participant best: (..., n, n) to (...)."""
     return _diagonal_mean(row_maxima(double_centre(matrix)))
@@ -74,6 +81,18 @@ def margin(matrix: Reals) -> Reals:
     # the cells of a double-centred matrix sum to zero, so that the rest follows from the diagonal
     participants = matrix.shape[-1]
     return np.asarray(_diagonal_mean(double_centre(matrix)) * participants / (participants - 1))
+
+
+def margins(matrix: Reals) -> Reals:
+    """Own cell minus mean of the other cells of each row, double-centred: (..., n, n) to (..., n)."""
+    participants = matrix.shape[-1]
+    own: Reals = np.diagonal(double_centre(matrix), axis1=-2, axis2=-1) * participants / (participants - 1)
+    return own
+
+
+def mean_rank(matrix: Reals) -> Reals:
+    """Mean rank of the own cell in its row, double-centred; 1 if all are the greatest: (..., n, n) to (...)."""
+    return _diagonal_mean(ranks(matrix))
 
 
 def identify(matrix: Reals, *, seed: int) -> Identification:
@@ -94,12 +113,17 @@ def identify(matrix: Reals, *, seed: int) -> Identification:
     Raises
     ------
     ValueError
-        If the matrix is not square or has fewer than two participants.
+        If the matrix is not square or has so few participants that no p could reach 0.05.
     """
     participants = matrix.shape[-1]
-    if matrix.shape[-2] != participants or participants < 2:
-        raise ValueError(f"identification needs as many models as participants, two or more, not {matrix.shape[-2:]}")
-    order = assignments(participants, seed=seed)
+    if matrix.shape[-2] != participants:
+        raise ValueError(f"identification needs as many models as participants, not {matrix.shape[-2:]}")
+    if participants < LEAST_PARTICIPANTS:
+        raise ValueError(
+            f"{participants} participants have {math.factorial(participants)} assignments to models, too few for any "
+            f"p of {permutation.ALPHA}: take the interval of the margin over images instead"
+        )
+    order = permutation.labellings(participants, RANDOM_PERMUTATIONS, seed=seed)
     centred = double_centre(matrix)
     return Identification(
         accuracy=accuracy(matrix),
@@ -109,14 +133,28 @@ def identify(matrix: Reals, *, seed: int) -> Identification:
     )
 
 
-def assignments(participants: int, *, seed: int) -> NDArray[np.intp]:
-    """List assignments of participants to models, (assignments, participants); the first is the true one."""
-    if participants <= EXHAUSTIVE:
-        return np.array(list(itertools.permutations(range(participants))), dtype=np.intp)
-    random = np.random.default_rng(seed)
-    true = np.arange(participants)
-    shuffled = random.permuted(np.tile(true, (RANDOM_PERMUTATIONS - 1, 1)), axis=1)
-    return np.concatenate([true[None], shuffled])
+def corrected_margin_p(matrices: Reals, *, seed: int) -> Reals:
+    """Family-wise corrected p of the margin at each of several times.
+
+    Parameters
+    ----------
+    matrices
+        (..., times, models, participants).
+    seed
+        Of the random permutations.
+
+    Returns
+    -------
+    array
+        (..., times): share of the assignments of participants to models, the true one included, whose largest margin
+        over times reaches the true one at that time.
+    """
+    centred = double_centre(matrices)
+    summed = _summed(centred, permutation.labellings(matrices.shape[-1], RANDOM_PERMUTATIONS, seed=seed))
+    tolerance = ROUNDING * np.abs(centred).max((-3, -2, -1), initial=0)[..., None, None]
+    largest = summed.max(-2, keepdims=True)
+    reached: Reals = (largest >= summed[..., :1] - tolerance).mean(-1)
+    return reached
 
 
 def assignment_p(evidence: Reals, order: NDArray[np.intp]) -> Reals:
@@ -127,7 +165,7 @@ def assignment_p(evidence: Reals, order: NDArray[np.intp]) -> Reals:
     evidence
         (..., models, participants)
     order
-        (assignments, participants) from `assignments`.
+        (assignments, participants) from `permutation.labellings`.
 
     Returns
     -------
@@ -135,18 +173,23 @@ def assignment_p(evidence: Reals, order: NDArray[np.intp]) -> Reals:
         (...)
     """
     participants = evidence.shape[-1]
-    chosen = np.zeros((len(order), participants, participants))
-    np.put_along_axis(chosen, order[..., None], 1, axis=-1)
-    flat = evidence.reshape(-1, participants * participants)
-    cells = chosen.reshape(len(order), -1).T
+    flat = evidence.reshape(-1, participants, participants)
     # a matrix at a time would be slow, thousands at once would not fit
     blocks = np.array_split(flat, math.ceil(len(flat) * len(order) / 5_000_000))
     shares = []
     for block in blocks:
-        summed = block @ cells
-        tolerance = ROUNDING * np.abs(block).max(-1, initial=0)[:, None]
+        summed = _summed(block, order)
+        tolerance = ROUNDING * np.abs(block).max((-2, -1), initial=0)[:, None]
         shares.append((summed >= summed[:, :1] - tolerance).mean(-1))
     return np.concatenate(shares).reshape(evidence.shape[:-2])
+
+
+def _summed(evidence: Reals, order: NDArray[np.intp]) -> Reals:
+    """Sum evidence (..., models, participants) over models under every assignment, (..., assignments)."""
+    chosen = np.zeros((len(order), *evidence.shape[-2:]))
+    np.put_along_axis(chosen, order[..., None], 1, axis=-1)
+    summed: Reals = evidence.reshape(*evidence.shape[:-2], -1) @ chosen.reshape(len(order), -1).T
+    return summed
 
 
 def table(matrix: Reals, participants: tuple[str, ...], *, source: str) -> pd.DataFrame:
@@ -168,6 +211,7 @@ def table(matrix: Reals, participants: tuple[str, ...], *, source: str) -> pd.Da
             "participant": np.tile(participants, len(participants)),
             "rho": matrix.ravel(),
             "centred": double_centre(matrix).ravel(),
+            "rank": ranks(matrix).ravel(),
         }
     )
 

@@ -35,16 +35,17 @@ def draw(
     Figure
         Lines are means over participants, shades their 95 % intervals, the grey band the noise ceiling.
     """
+    ceiling = ceiling[ceiling["participant"].isna()].pivot(index="time_ms", columns="bound", values="value")
     figure = style.new_figure(130, 80, note=note)
     axes = figure.subplots()
     axes.fill_between(
-        ceiling["time_ms"], ceiling["lower"], ceiling["upper"], color=style.CEILING, linewidth=0, zorder=0.2
+        ceiling.index, ceiling["lower"], ceiling["upper"], color=style.CEILING, linewidth=0, zorder=0.2
     )
     means = alignment[alignment["participant"].isna()]
     for model in MODELS:
         _curve(axes, means[means["model"] == model].sort_values("time_ms"), style.COLOURS[model])
     style.reference_line(axes, 0)
-    style.time_axis(axes, ceiling["time_ms"].to_numpy())
+    style.time_axis(axes, ceiling.index.to_numpy())
     participants = alignment["participant"].nunique()
     seen = "held-out" if held_out else "training"
     axes.set_ylabel(f"Alignment with {seen} MEG (Spearman ρ)")
@@ -72,8 +73,8 @@ def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _name_ceiling(axes: Axes, ceiling: pd.DataFrame) -> None:
-    peak = ceiling.iloc[int(ceiling["upper"].argmax())]
+    peak_ms = ceiling["upper"].idxmax()
     axes.annotate(
-        "noise ceiling", (peak["time_ms"], peak["upper"]), xytext=(6, 0), textcoords="offset points",
+        "noise ceiling", (peak_ms, ceiling.loc[peak_ms, "upper"]), xytext=(6, 0), textcoords="offset points",
         color=style.COLOURS["model-free"], fontsize=7, va="bottom",
     )  # fmt: skip

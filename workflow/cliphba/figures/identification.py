@@ -64,7 +64,7 @@ def _name(axes: Axes, matrix: pd.DataFrame, source: str) -> None:
 
 
 def _title(source: str, matrix: pd.DataFrame, summary: pd.DataFrame) -> str:
-    rows = summary[summary["model"] == source]
+    rows = summary[(summary["model"] == source) & summary["participant"].isna()]
     found = dict(zip(rows["metric"], rows[["value", "p"]].to_numpy(dtype=np.float64), strict=True))
     (accuracy, accuracy_p), (margin, margin_p) = found["identification_accuracy"], found["identification_margin"]
     identified = f"{round(accuracy * len(matrix))} of {len(matrix)} identified, {style.probability(accuracy_p)}"

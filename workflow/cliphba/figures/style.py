@@ -82,7 +82,9 @@ def interval(value: float, low: float, high: float) -> str:
 
 
 def probability(p: float) -> str:
-    """Write a p value."""
+    """Write a p value; not-a-number where there are too few people for any."""
+    if np.isnan(p):
+        return "too few for a test"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 

@@ -1,0 +1,142 @@
+"""What is claimed: a number, its interval, its p, what each of them varies, and what they are independent of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from cliphba.evaluate.bootstrap import Estimate
+from cliphba.rdm import Comparison
+from cliphba.tables import COLUMNS
+
+#: What intervals vary.
+IMAGES, PEOPLE_AND_IMAGES = "images", "images and people"
+#: What permutation tests exchange.
+SIGNS, LABELS = "signs of participants", "labels of images"
+JUDGE_SIGNS = "signs of judges"
+ASSIGNMENT, PEOPLE_LABELS = "assignment of participants to models", "labels of participants"
+TRUTHS = "assignment of truths to participants, or to factors"
+
+
+@dataclass(frozen=True)
+class Independence:
+    """Whether what a finding is about had no part in fitting or choosing the model.
+
+    Attributes
+    ----------
+    images
+        The images that model and people are compared on.
+    data
+        The recordings or judgements.
+    people
+        The participants or judges. What is not known to be independent is not.
+    """
+
+    images: bool
+    data: bool
+    people: bool
+
+    def __and__(self, other: Independence) -> Independence:
+        """Give what two models are both independent of, as their difference is."""
+        return Independence(self.images and other.images, self.data and other.data, self.people and other.people)
+
+    def columns(self) -> dict[str, bool]:
+        """Give the columns of a results table."""
+        return {f"independent_{name}": value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How RDMs are compared, and how sure one is of the result.
+
+    Attributes
+    ----------
+    comparison
+        Spearman or Pearson correlation, or cosine.
+    resamples
+        Of the bootstrap behind every interval.
+    permutations
+        Random relabellings behind every p that is made by relabelling.
+    seed
+        Of both.
+    """
+
+    comparison: Comparison
+    resamples: int
+    permutations: int
+    seed: int
+
+    def bootstrap(self) -> dict[str, Any]:
+        """Give the arguments of functions that resample."""
+        return {"comparison": self.comparison, "resamples": self.resamples, "seed": self.seed}
+
+    def relabelling(self) -> dict[str, int]:
+        """Give the arguments of functions that relabel."""
+        return {"permutations": self.permutations, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the summary.
+
+    Attributes
+    ----------
+    metric, model, participant
+        What was measured, of which model, for whom; no participant: the mean over all, or nobody.
+    estimate
+        A scalar.
+    varies
+        Over what the interval generalises.
+    independence
+        Of the model from images, data and people.
+    p
+        Of the permutation test.
+    test
+        What that test exchanges: over this the p generalises, all else being fixed.
+    p_images
+        Of the permutation of image labels, for these very people, where `test` is one over people.
+    """
+
+    metric: str
+    model: str
+    estimate: Estimate
+    varies: str
+    independence: Independence
+    participant: str | None = None
+    p: float = np.nan
+    test: str | None = None
+    p_images: float = np.nan
+
+    def row(self) -> dict[str, str | float | bool | None]:
+        """Give it as a row of a table of kind ``summary``, but for its q."""
+        low, high = self.estimate.interval()
+        numbers = {"value": float(self.estimate.value), "low": float(low), "high": float(high)}
+        numbers |= {"p": float(self.p), "p_images": float(self.p_images)}
+        texts = {name: getattr(self, name) for name in ("metric", "model", "participant", "varies", "test")}
+        return {**texts, **numbers, **self.independence.columns()}
+
+
+def tabulate(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Tabulate findings.
+
+    Returns
+    -------
+    DataFrame
+        Table of kind ``summary``. ``q`` is the p of a participant corrected for the number of participants with the
+        same metric (false discovery rate; Benjamini & Hochberg 1995).
+    """
+    frame = pd.DataFrame([finding.row() for finding in findings])
+    each = frame[frame["participant"].notna()]
+    frame["q"] = each.groupby(["metric"])["p"].transform(falsely_discovered)
+    return frame[list(COLUMNS["summary"])]
+
+
+def falsely_discovered(p: pd.Series) -> pd.Series:
+    """Correct the p values of tests that stand side by side (Benjamini & Hochberg 1995); those missing stay so."""
+    tested = p.dropna()
+    return pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, float).reindex(p.index)

@@ -1,0 +1,258 @@
+"""Do models judge as people do? Each against the RDM of human judgements, and judgement by judgement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from cliphba import behavior as judgements
+from cliphba import rdm
+from cliphba.evaluate import alignment, behavior, odd_one_out, permutation, significance
+from cliphba.evaluate.alignment import LOWER, UPPER
+from cliphba.evaluate.bootstrap import Reals
+from cliphba.evaluate.findings import IMAGES, JUDGE_SIGNS, LABELS, Finding, Independence, Procedure, tabulate
+from cliphba.evaluate.group import BEHAVIOR, CLIP, GROUP
+from cliphba.evaluate.odd_one_out import Accuracies
+from cliphba.evaluate.significance import Question
+from cliphba.tables import RDMs
+
+logger = logging.getLogger(__name__)
+
+#: The embedding that Behavior was trained to reach, and its RDM: the most that can be expected of Behavior's.
+EMBEDDING, CEILING = "embedding", "ceiling"
+CONTRAST = f"{BEHAVIOR} - {CLIP}"
+#: Random halvings of the judgements behind the noise ceiling of the human RDM.
+HALVINGS = 20
+
+INDEPENDENCE = {
+    "human": Independence(images=False, data=False, people=False),
+    CLIP: Independence(images=True, data=True, people=True),
+    EMBEDDING: Independence(images=False, data=False, people=False),
+    CEILING: Independence(images=False, data=False, people=False),
+    LOWER: Independence(images=False, data=True, people=False),
+    odd_one_out.ANOTHER: Independence(images=False, data=True, people=True),
+    UPPER: Independence(images=False, data=False, people=False),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What people said of some images.
+
+    Attributes
+    ----------
+    triplets
+        Their judgements, a table of kind ``triplets``.
+    embedding
+        (stimuli, dimensions) their behavioural embedding, indexed by stimulus, in the order to be used.
+    """
+
+    triplets: pd.DataFrame
+    embedding: pd.DataFrame
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Identifiers in order."""
+        return tuple(self.embedding.index)
+
+    def human(self) -> RDMs:
+        """RDM of the judgements."""
+        return self._static(judgements.triplet_dissimilarity(self.triplets, list(self.stimuli)))
+
+    def by_dimensions(self) -> RDMs:
+        """RDM of the embedding as models have theirs, by correlation over dimensions."""
+        return self._static(rdm.correlation_distance(self.embedding.to_numpy()))
+
+    def by_choice(self) -> RDMs:
+        """RDM of the embedding as its own model of choice has it, by dot products."""
+        return self._static(judgements.dot_product_dissimilarity(self.embedding.to_numpy()))
+
+    def _static(self, values: Reals) -> RDMs:
+        return RDMs(np.array([np.nan]), values[None].astype(np.float32), self.stimuli)
+
+
+def evaluate(
+    models: Mapping[str, RDMs], judged: Judged, procedure: Procedure, *, images_held_out: bool = True
+) -> dict[str, pd.DataFrame]:
+    """Set models against human judgements of images that no training saw.
+
+    Parameters
+    ----------
+    models
+        `CLIP` and `BEHAVIOR`, static, and models over time; RDMs of the images judged, in their order. A model over
+        time also counts as one without, by the mean of its RDMs after onset.
+    judged
+        The judgements.
+    procedure
+        How intervals and p are made. Human RDMs are compared by rank.
+    images_held_out
+        Whether the images had no part in any target of training.
+
+    Returns
+    -------
+    dict
+        Kind to table: ``behavior_rdm``, ``behavior_course``, ``odd_one_out`` and ``summary``.
+    """
+    human, found = judged.human(), odd_one_out.Judgements.of(judged.triplets, judged.stimuli)
+    static = {name: _without_time(model) for name, model in models.items()}
+    # the embedding is made of judgements, its judges may be those of the judgements
+    trained = Independence(images=images_held_out, data=images_held_out, people=False)
+    sources = dict.fromkeys((*models, CONTRAST), trained) | INDEPENDENCE
+    accuracies = odd_one_out.measure(
+        {**static, EMBEDDING: judged.by_choice()}, found, resamples=procedure.resamples, seed=procedure.seed
+    )
+    ceilings = _human_ceilings(found, procedure)
+    return {
+        "behavior_rdm": _tabulate({"human": human} | {name: static[name] for name in (CLIP, BEHAVIOR)}, sources),
+        "behavior_course": _course(models, human, sources, procedure),
+        "odd_one_out": _tabulate_accuracies([accuracies, *ceilings], sources),
+        "summary": tabulate(
+            [
+                *_agreement({**static, CEILING: judged.by_dimensions()}, human, sources, procedure),
+                *_human_agreement(judged, sources, procedure),
+                *_accuracies(accuracies, {**static, EMBEDDING: judged.by_choice()}, found, sources, procedure),
+                *_human_accuracies(ceilings, sources),
+            ]
+        ),
+    }
+
+
+def _without_time(model: RDMs) -> RDMs:
+    """Mean of the RDMs after onset."""
+    if len(model.times_ms) == 1:
+        return model
+    return replace(model, times_ms=np.array([np.nan]), values=model.values[model.times_ms > 0].mean(0)[None])
+
+
+def _agreement(
+    models: Mapping[str, RDMs], human: RDMs, sources: Mapping[str, Independence], procedure: Procedure
+) -> list[Finding]:
+    """Correlation with the human RDM."""
+    by_rank = replace(procedure, comparison="spearman")
+    found = behavior.agree(models, human, **by_rank.bootstrap())
+    estimates = {**found, CONTRAST: found[BEHAVIOR] - found[CLIP]}
+    p = {name: significance.of_static(Question(model, [human]), by_rank) for name, model in models.items()}
+    p[CONTRAST] = significance.of_static(Question(models[BEHAVIOR], [human], models[CLIP]), by_rank)
+    return [
+        Finding(
+            "behavior_rho_difference" if name == CONTRAST else "behavior_rho",
+            name,
+            estimate,
+            IMAGES,
+            sources[name],
+            _person(name),
+            p=p[name],
+            test=LABELS,
+        )
+        for name, estimate in estimates.items()
+    ]
+
+
+def _person(model: str) -> str | None:
+    """Whose personal model this is."""
+    return None if model in (CLIP, BEHAVIOR, GROUP, CONTRAST, EMBEDDING, CEILING) else model
+
+
+def _human_agreement(judged: Judged, sources: Mapping[str, Independence], procedure: Procedure) -> list[Finding]:
+    """Noise ceiling of the correlation with the human RDM, where that can be known."""
+    try:
+        bounds = odd_one_out.rdm_ceiling(
+            judged.triplets,
+            judged.stimuli,
+            splits=HALVINGS,
+            resamples=procedure.resamples,
+            seed=procedure.seed,
+        )
+    except ValueError as reason:
+        logger.warning("the human RDM stands without a noise ceiling: %s", reason)
+        return []
+    return [Finding("behavior_rho", name, bound, IMAGES, sources[name]) for name, bound in bounds.items()]
+
+
+def _accuracies(
+    accuracies: Accuracies,
+    models: Mapping[str, RDMs],
+    found: odd_one_out.Judgements,
+    sources: Mapping[str, Independence],
+    procedure: Procedure,
+) -> list[Finding]:
+    """Share of judgements that models get right."""
+    chance = odd_one_out.relabel(
+        np.concatenate([model.values for model in models.values()]), found, **procedure.relabelling()
+    )
+    p = dict(zip(models, permutation.relabelled_p(chance), strict=True))
+    each = [
+        Finding(
+            "odd_one_out_accuracy",
+            name,
+            accuracies.overall(name)[0],
+            accuracies.varies,
+            sources[name],
+            _person(name),
+            p=p[name],
+            test=LABELS,
+        )
+        for name in models
+    ]
+    return [*each, _accuracy_contrast(accuracies, sources[CONTRAST], procedure)]
+
+
+def _accuracy_contrast(accuracies: Accuracies, source: Independence, procedure: Procedure) -> Finding:
+    """Test over judges where there are enough of them."""
+    p, test = np.nan, None
+    if len(accuracies.judges) >= significance.LEAST_PEOPLE:
+        # points, not shares: judges count by the number of their judgements, as in the difference itself
+        gains = accuracies.right[BEHAVIOR].value - accuracies.right[CLIP].value
+        p, test = float(permutation.sign_flip_p(gains[:, 0], seed=procedure.seed)), JUDGE_SIGNS
+    difference = accuracies.difference(BEHAVIOR, CLIP)[0]
+    return Finding("odd_one_out_difference", CONTRAST, difference, accuracies.varies, source, p=p, test=test)
+
+
+def _human_ceilings(found: odd_one_out.Judgements, procedure: Procedure) -> list[Accuracies]:
+    """Give what people can predict of each other, where that can be known."""
+    try:
+        return [odd_one_out.human_ceiling(found, resamples=procedure.resamples, seed=procedure.seed)]
+    except ValueError as reason:
+        logger.warning("accuracies stand without a human ceiling: %s", reason)
+        return []
+
+
+def _human_accuracies(ceilings: Sequence[Accuracies], sources: Mapping[str, Independence]) -> list[Finding]:
+    return [
+        Finding("odd_one_out_accuracy", name, found.overall(name)[0], found.varies, sources[name])
+        for found in ceilings
+        for name in found.right
+    ]
+
+
+def _tabulate(shown: Mapping[str, RDMs], sources: Mapping[str, Independence]) -> pd.DataFrame:
+    parts = [behavior.table({name: one}).assign(**sources[name].columns()) for name, one in shown.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _tabulate_accuracies(found: Sequence[Accuracies], sources: Mapping[str, Independence]) -> pd.DataFrame:
+    frame = pd.concat([odd_one_out.table(accuracies) for accuracies in found], ignore_index=True)
+    stated = pd.DataFrame([sources[name].columns() for name in frame["model"]])
+    return pd.concat([frame, stated], axis=1)
+
+
+def _course(
+    models: Mapping[str, RDMs], human: RDMs, sources: Mapping[str, Independence], procedure: Procedure
+) -> pd.DataFrame:
+    """Correlation of models over time with the human RDM."""
+    dynamic = {name: model for name, model in models.items() if len(model.times_ms) > 1}
+    times_ms = next(iter(dynamic.values())).times_ms
+    constant = replace(human, times_ms=times_ms, values=np.repeat(human.values, len(times_ms), axis=0))
+    found = alignment.measure(
+        dynamic, {"human": constant}, resamples=procedure.resamples, seed=procedure.seed, label="dynamic behavior"
+    )
+    parts = []
+    for name, rho in found.rho.items():
+        low, high = rho[0].interval()
+        values = {"time_ms": times_ms, "value": rho[0].value, "low": low, "high": high}
+        parts.append(pd.DataFrame(values).assign(model=name, **sources[name].columns()))
+    return pd.concat(parts, ignore_index=True)

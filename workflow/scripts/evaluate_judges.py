@@ -1,0 +1,29 @@
+"""Compare every model with human judgements of test images."""
+
+from pathlib import Path
+
+from cliphba import progress, tables
+from cliphba.evaluate import judges
+from cliphba.evaluate.findings import Procedure
+
+progress.log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
+embedding = tables.read(inputs.embedding, "behavior_embedding").pivot(
+    index="stimulus", columns="dimension", values="value"
+)
+found = judges.evaluate(
+    {Path(path).stem: tables.read_embedding(path).rdms(test) for path in inputs.embeddings},
+    judges.Judged(tables.read(inputs.triplets, "triplets"), embedding.loc[test]),
+    Procedure(**params.procedure),
+    images_held_out=params.images_held_out,
+)
+made_by = tables.provenance(
+    settings=params.procedure,
+    inputs={
+        "/".join(Path(path).parts[-2:]): Path(path)
+        for path in [*inputs.embeddings, inputs.embedding, inputs.triplets]
+    },
+)
+for kind, frame in found.items():
+    tables.write(frame, snakemake.output[kind], kind, **made_by)
