@@ -3,7 +3,6 @@
 #   snakemake --cores 8 all                          everything, on the demo study
 #   snakemake --cores 8 personalized_models          one model for each participant
 #   snakemake --cores 8 ablations                    what is worth what; also data_efficiency, held_out_participants
-#   snakemake --cores 8 all --configfile config/studies/tiny.yaml
 
 from snakemake.exceptions import WorkflowError
 

@@ -50,6 +50,7 @@ def test_personal_models_are_reported_by_their_own_alignment_and_its_gain():
         "own_alignment_gain",
         "identification_accuracy",
         "identification_margin",
+        "identification_rank",
     }
 
 
@@ -87,7 +88,7 @@ def test_every_amount_has_its_rows():
         ]
     )
     assert list(table.columns) == list(COLUMNS["data_efficiency"])
-    assert table.groupby(["trained_on", "amount"]).size().to_list() == [4, 4, 1]
+    assert table.groupby(["trained_on", "amount"]).size().to_list() == [5, 5, 1]
     behavior = table[table["model"] == "behavior"].iloc[0]
     assert (behavior["metric"], behavior["value"]) == ("behavior_rho", 0.6)
     assert behavior["low"] < 0.6 < behavior["high"]

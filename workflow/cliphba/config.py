@@ -415,7 +415,7 @@ class Evaluation(Section):
     comparison: Literal["spearman", "pearson", "cosine"] = Field("spearman", description="How RDMs are compared.")
     resamples: Annotated[int, Field(ge=20)] = Field(1000, description="Bootstrap resamples behind every interval.")
     permutations: Annotated[int, Field(ge=20)] = Field(
-        5000, description="Random relabellings behind each permutation p; where fewer exist all are used."
+        2000, description="Random relabellings behind each permutation p; where fewer exist all are used."
     )
 
 

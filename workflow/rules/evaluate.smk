@@ -5,11 +5,6 @@ EVALUATION = f"{RESULTS}/evaluation"
 PROCEDURE = {**settings(STUDY.evaluation), "seed": STUDY.seed_of("evaluate")}
 
 
-def embedding(model):
-    """Path of what a model gives for the recorded images."""
-    return f"{RESULTS}/embeddings/{model}.parquet"
-
-
 rule embed:
     input:
         backbone=BACKBONE,

@@ -11,7 +11,7 @@ from cliphba.evaluate import alignment, behavior, efficiency
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.efficiency import MINUTES, TRAINING_IMAGES, Amount
 from cliphba.evaluate.findings import Independence, Procedure
-from cliphba.evaluate.individuals import MODEL_FREE, OTHER_HALF
+from cliphba.evaluate.individuals import MODEL_FREE, OTHER_HALF, identification
 from cliphba.tables import RDMs
 
 progress.log_to(snakemake.log[0])
@@ -52,7 +52,7 @@ seconds = np.array([mne.io.read_raw(path, verbose="error").duration for path in 
 # mean over participants, after each session of the training half
 minutes = seconds.reshape(len(measurement), -1).cumsum(axis=1).mean(axis=0) / 60
 for name, sessions in params.sessions.items():
-    bound = efficiency.identification(MODEL_FREE, halves(name), OTHER_HALF, seed=procedure.seed)
+    bound = identification(MODEL_FREE, halves(name), OTHER_HALF, seed=procedure.seed)
     table.append((Amount(MINUTES, minutes[sessions - 1]), [*individuals[name], *bound]))
 
 judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from cliphba.evaluate import personal
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.evaluate.findings import ASSIGNMENT, IMAGES, PEOPLE_AND_IMAGES, Finding, Independence
-from cliphba.evaluate.individuals import PERSONAL
+from cliphba.evaluate.findings import IMAGES, PEOPLE_AND_IMAGES, Finding, Independence
+from cliphba.evaluate.individuals import PERSONAL, identification
 from cliphba.tables import COLUMNS
 
 MINUTES, TRAINING_IMAGES = "minutes of recording", "training images"
@@ -67,32 +65,6 @@ def individuals(found: Alignments, independence: Independence, *, seed: int) -> 
             for metric, each in means.items()
         ),
         *identification(PERSONAL, found, independence, seed=seed),
-    ]
-
-
-def identification(model: str, found: Alignments, independence: Independence, *, seed: int) -> list[Finding]:
-    """Identify participants by what predicts them; no p where there are too few of them for any.
-
-    Parameters
-    ----------
-    model
-        What predicts: personal models, or, model-free, RDMs of the recordings that they were trained on.
-    found
-        Alignments of one prediction a participant, named as the participant.
-    independence
-        Of what predicts.
-    seed
-        Of random assignments of participants to predictions, where not all are tried.
-    """
-    matrix = personal.similarity(found)
-    quantities = {"accuracy": matrix.map(personal.accuracy), "margin": matrix.map(personal.margin)}
-    p, test = dict.fromkeys(quantities, np.nan), None
-    if len(found.participants) >= personal.LEAST_PARTICIPANTS:
-        tested = personal.identify(matrix.value, seed=seed)
-        p, test = {"accuracy": float(tested.accuracy_p), "margin": float(tested.margin_p)}, ASSIGNMENT
-    return [
-        Finding(f"identification_{name}", model, estimate, IMAGES, independence, p=p[name], test=test)
-        for name, estimate in quantities.items()
     ]
 
 

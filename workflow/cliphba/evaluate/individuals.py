@@ -99,7 +99,8 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     spaces = _spaces(models, people, procedure)
     findings = [
         *_areas(found, own, gains, mean, independence),
-        *(row for name, source in sources.items() for row in _identification(name, *source, seed=procedure.seed)),
+        *(row for name, source in sources.items() for row in identification(name, *source, seed=procedure.seed)),
+        *(row for name, source in sources.items() for row in _margins(name, *source)),
         *_second_order(spaces, len(models), procedure, independence),
     ]
     return {
@@ -157,15 +158,27 @@ def _areas(
     ]
 
 
-def _identification(source: str, found: Alignments, independence: Independence, *, seed: int) -> list[Finding]:
-    """Whether each prediction fits its own participant best, for all and one by one."""
+def identification(source: str, found: Alignments, independence: Independence, *, seed: int) -> list[Finding]:
+    """Identify participants by what predicts them; no p where there are too few of them for any.
+
+    Parameters
+    ----------
+    source
+        What predicts: `PERSONAL` models, or, `MODEL_FREE`, RDMs of the same people from other sessions.
+    found
+        Alignments of one prediction a participant, named as the participant.
+    independence
+        Of what predicts.
+    seed
+        Of random assignments of participants to predictions, where not all are tried.
+    """
     matrix = personal.similarity(found)
     p: dict[str, float] = {}
     if len(found.participants) >= personal.LEAST_PARTICIPANTS:
         tested = personal.identify(matrix.value, seed=seed)
         p = {"accuracy": float(tested.accuracy_p), "margin": float(tested.margin_p)}
     quantities = {"accuracy": personal.accuracy, "margin": personal.margin, "rank": personal.mean_rank}
-    everyone = [
+    return [
         Finding(
             f"identification_{name}",
             source,
@@ -177,8 +190,12 @@ def _identification(source: str, found: Alignments, independence: Independence, 
         )
         for name, quantity in quantities.items()
     ]
-    margins = matrix.map(personal.margins)
-    return everyone + [
+
+
+def _margins(source: str, found: Alignments, independence: Independence) -> list[Finding]:
+    """By how much each prediction fits its own participant better than the others."""
+    margins = personal.similarity(found).map(personal.margins)
+    return [
         Finding("identification_margin", source, margins[index], IMAGES, independence, name)
         for index, name in enumerate(found.participants)
     ]

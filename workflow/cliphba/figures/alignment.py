@@ -38,9 +38,7 @@ def draw(
     ceiling = ceiling[ceiling["participant"].isna()].pivot(index="time_ms", columns="bound", values="value")
     figure = style.new_figure(130, 80, note=note)
     axes = figure.subplots()
-    axes.fill_between(
-        ceiling.index, ceiling["lower"], ceiling["upper"], color=style.CEILING, linewidth=0, zorder=0.2
-    )
+    axes.fill_between(ceiling.index, ceiling["lower"], ceiling["upper"], color=style.CEILING, linewidth=0, zorder=0.2)
     means = alignment[alignment["participant"].isna()]
     for model in MODELS:
         _curve(axes, means[means["model"] == model].sort_values("time_ms"), style.COLOURS[model])
@@ -73,8 +71,8 @@ def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _name_ceiling(axes: Axes, ceiling: pd.DataFrame) -> None:
-    peak_ms = ceiling["upper"].idxmax()
+    upper = ceiling["upper"].to_numpy()
     axes.annotate(
-        "noise ceiling", (peak_ms, ceiling.loc[peak_ms, "upper"]), xytext=(6, 0), textcoords="offset points",
+        "noise ceiling", (ceiling.index.to_numpy()[upper.argmax()], upper.max()), xytext=(6, 0), textcoords="offset points",
         color=style.COLOURS["model-free"], fontsize=7, va="bottom",
     )  # fmt: skip
