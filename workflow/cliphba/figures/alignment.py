@@ -72,7 +72,8 @@ def _name_lines(axes: Axes, means: pd.DataFrame) -> None:
 
 def _name_ceiling(axes: Axes, ceiling: pd.DataFrame) -> None:
     upper = ceiling["upper"].to_numpy()
+    peak = (ceiling.index.to_numpy()[upper.argmax()], upper.max())
     axes.annotate(
-        "noise ceiling", (ceiling.index.to_numpy()[upper.argmax()], upper.max()), xytext=(6, 0), textcoords="offset points",
+        "noise ceiling", peak, xytext=(6, 0), textcoords="offset points",
         color=style.COLOURS["model-free"], fontsize=7, va="bottom",
     )  # fmt: skip
