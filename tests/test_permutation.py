@@ -160,8 +160,7 @@ def test_true_labels_give_the_correlation_of_rsatoolbox():
     assert null[0] == pytest.approx(expected)
 
 
-def test_leading_axes_and_times_broadcast(monkeypatch):
-    monkeypatch.setattr(permutation, "BLOCK", 100)
+def test_leading_axes_and_times_broadcast():
     models, people = units(5, 3, 1, 4), units(6, 2, 4)
     together = permutation.relabel(models, people, permutations=30, seed=1)
     assert together.shape == (30, 3, 2, 4)

@@ -132,11 +132,15 @@ def measure(
         name: Comparable(model.row(0), comparison) for name, model in models.items() if len(model.times_ms) == 1
     }
 
-    def predict(time: int, _: Sequence[rdm.Floats]) -> list[Comparable]:
-        return [
-            static[name] if name in static else Comparable(_predicted(name, model, time), comparison)
-            for name, model in models.items()
-        ]
+    order = [id(target) for target in targets.values()]
+
+    def predict(time: int, measured: Sequence[Comparable]) -> list[Comparable]:
+        def make(name: str, model: RDMSeries) -> Comparable:
+            if id(model) in order:
+                return measured[order.index(id(model))]
+            return static[name] if name in static else Comparable(_predicted(name, model, time), comparison)
+
+        return [make(name, model) for name, model in models.items()]
 
     return _through_time(
         list(models), predict, targets, comparison=comparison, resamples=resamples, seed=seed, label=label
@@ -175,8 +179,9 @@ def noise_ceiling(
     for name, series in targets.items():
         _check(name, series, _first(targets))
 
-    def predict(_: int, rows: Sequence[rdm.Floats]) -> list[Comparable]:
-        return [Comparable(pool, comparison) for pool in _pools(np.stack(rows), comparison)]
+    def predict(_: int, measured: Sequence[Comparable]) -> list[Comparable]:
+        rows = np.stack([one.values for one in measured])
+        return [Comparable(pool, comparison) for pool in _pools(rows, comparison)]
 
     found = _through_time(
         [*targets, UPPER],
@@ -278,7 +283,7 @@ def _bound(estimate: Estimate, times_ms: Reals) -> pd.DataFrame:
 
 def _through_time(
     names: Sequence[str],
-    predict: Callable[[int, Sequence[rdm.Floats]], Sequence[Comparable]],
+    predict: Callable[[int, Sequence[Comparable]], Sequence[Comparable]],
     targets: Mapping[str, RDMSeries],
     *,
     comparison: Comparison,
@@ -286,15 +291,14 @@ def _through_time(
     seed: int,
     label: str,
 ) -> Alignments:
-    """Compare what `predict` gives for a time, from its number and the measured rows, with what was measured."""
+    """Compare what `predict` gives for a time, from its number and what was measured, with the latter."""
     times_ms, stimuli = _first(targets).times_ms, _first(targets).stimuli
     counts = bootstrap.draw(len(stimuli), resamples, seed=(seed, 0))
     value = np.empty((len(names), len(targets), len(times_ms)))
     resampled = np.empty((resamples, *value.shape))
     for time in track(range(len(times_ms)), label, unit="time point"):
-        rows = [_measured(name, target, time) for name, target in targets.items()]
-        measured = [Comparable(row, comparison) for row in rows]
-        predicted = predict(time, rows)
+        measured = [Comparable(_measured(name, one, time), comparison) for name, one in targets.items()]
+        predicted = predict(time, measured)
         value[..., time] = bootstrap.compare(predicted, measured)
         resampled[..., time] = bootstrap.resample(predicted, measured, counts)
     rho = {name: Estimate(value[index], resampled[:, index]) for index, name in enumerate(names)}

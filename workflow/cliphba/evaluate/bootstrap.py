@@ -175,18 +175,21 @@ def resample(predicted: Sequence[Comparable], measured: Sequence[Comparable], co
     array
         (resamples, predictions, participants)
     """
-    rdms = [*predicted, *measured]
+    # an RDM that is on both sides, or is two models', is weighed once
+    rdms = list({id(one): one for one in (*predicted, *measured)}.values())
+    place = {id(one): index for index, one in enumerate(rdms)}
+    first, second = ([place[id(one)] for one in side] for side in (predicted, measured))
     rows, columns = pair_indices(counts.shape[-1])
     found = np.empty((len(counts), len(predicted), len(measured)))
     step = max(1, BLOCK // (len(rdms) * len(rows)))
     for start in range(0, len(counts), step):
         drawn = counts[start : start + step]
-        weights = drawn[:, rows] * drawn[:, columns]
+        weights = drawn.take(rows, axis=1) * drawn.take(columns, axis=1)
         root = np.sqrt(weights)
         units = np.empty((len(drawn), len(rdms), len(rows)))
-        for place, one in enumerate(rdms):
-            one.weigh(weights, root, units, place)
-        found[start : start + step] = units[:, : len(predicted)] @ units[:, len(predicted) :].swapaxes(1, 2)
+        for index, one in enumerate(rdms):
+            one.weigh(weights, root, units, index)
+        found[start : start + step] = units[:, first] @ units[:, second].swapaxes(1, 2)
     return found
 
 
@@ -201,16 +204,17 @@ class _Order(NamedTuple):
         For each pair, how many places come before the first and through the last of the values tied with it.
     """
 
-    pair: NDArray[np.int32]
-    before: NDArray[np.int32]
-    through: NDArray[np.int32]
+    pair: NDArray[np.uint32]
+    before: NDArray[np.uint32]
+    through: NDArray[np.uint32]
 
 
 def _sort(values: Floats) -> _Order:
-    pair = np.argsort(values).astype(np.int32)
+    # unsigned, so that compiled loops need not ask whether an index counts from the end
+    pair = np.argsort(values).astype(np.uint32)
     ascending = values[pair]
-    starts = np.concatenate([[0], np.flatnonzero(ascending[1:] != ascending[:-1]) + 1]).astype(np.int32)
-    ends = np.append(starts[1:], np.int32(len(values)))
+    starts = np.concatenate([[0], np.flatnonzero(ascending[1:] != ascending[:-1]) + 1]).astype(np.uint32)
+    ends = np.append(starts[1:], np.uint32(len(values)))
     before, through = np.empty_like(pair), np.empty_like(pair)
     before[pair], through[pair] = np.repeat(starts, ends - starts), np.repeat(ends, ends - starts)
     return _Order(pair, before, through)
@@ -218,9 +222,9 @@ def _sort(values: Floats) -> _Order:
 
 @numba.njit(cache=True, error_model="numpy")
 def _rank(
-    pair: NDArray[np.int32],
-    before: NDArray[np.int32],
-    through: NDArray[np.int32],
+    pair: NDArray[np.uint32],
+    before: NDArray[np.uint32],
+    through: NDArray[np.uint32],
     weights: Reals,
     root: Reals,
     units: Reals,
@@ -233,13 +237,16 @@ def _rank(
     pairs = len(pair)
     reached = np.zeros(pairs + 1)
     for resample in range(len(weights)):
+        weight, unit = weights[resample], units[resample, place]
+        total = 0.0
         for index in range(pairs):
-            reached[index + 1] = reached[index] + weights[resample, pair[index]]
+            total += weight[pair[index]]
+            reached[index + 1] = total
         square = 0.0
         for index in range(pairs):
             # first + last rank of the tied values is twice the average rank plus one; their weighted mean is the
             # total weight
-            twice = reached[before[index]] + reached[through[index]] - reached[pairs]
-            units[resample, place, index] = twice * root[resample, index]
-            square += units[resample, place, index] ** 2
-        units[resample, place] /= np.sqrt(square + TINY)
+            twice = reached[before[index]] + reached[through[index]] - total
+            unit[index] = twice * root[resample, index]
+            square += unit[index] * unit[index]
+        unit /= np.sqrt(square + TINY)

@@ -172,20 +172,16 @@ def relabel(predicted: Reals, measured: Reals, *, permutations: int, seed: int) 
     ValueError
         If there are fewer than 4 stimuli or 20 permutations: no p can then be 0.05 or less.
     """
-    pairs = measured.shape[-1]
-    order = _stimulus_labellings(pairs, permutations, seed=seed)
+    order = _stimulus_labellings(measured.shape[-1], permutations, seed=seed)
     shape = np.broadcast_shapes(predicted.shape[:-1], measured.shape[:-1])
-    predictions = np.broadcast_to(predicted, (*shape, pairs))
-    measured = measured.reshape((1,) * (len(shape) + 1 - measured.ndim) + measured.shape)
+    centred = measured - measured.mean(-1, keepdims=True)
+    fixed, relabelled = (
+        np.broadcast_to(rdm.to_square(one), (*shape, order.shape[-1], order.shape[-1]))
+        for one in (predicted, centred)
+    )
     sums = np.empty((len(order), *shape))
-    step = max(1, BLOCK // pairs)
-    for start in range(0, len(order), step):
-        place = _relabelled_pairs(order[start : start + step])
-        for index in np.ndindex(measured.shape[:-1]):
-            # what is relabelled once meets all predictions that it is broadcast to
-            met = tuple(slice(None) if size == 1 else i for i, size in zip(index, measured.shape, strict=False))
-            relabelled = measured[index][place]
-            sums[start : start + step, *met] = np.tensordot(relabelled, predictions[met], axes=(-1, -1))
+    for index in np.ndindex(shape):
+        sums[:, *index] = _product_sums(fixed[index], relabelled[index], order)
     return sums
 
 
@@ -298,11 +294,19 @@ def _contribute(fixed: Reals, relabelled: Reals, order: NDArray[np.intp], out: R
             out[labelling, row] = total
 
 
-def _relabelled_pairs(order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which pair stands at each place of an RDM: (labellings, stimuli) to (labellings, pairs)."""
-    rows, columns = rdm.pair_indices(order.shape[-1])
-    pair = rdm.to_square(np.arange(len(rows), dtype=np.float64)).astype(np.intp)
-    return pair[order[:, rows], order[:, columns]]
+@numba.njit(cache=True)
+def _product_sums(fixed: Reals, relabelled: Reals, order: NDArray[np.intp]) -> Reals:
+    """Sum the products of two RDMs, as square matrices, one of them relabelled: (labellings,).
+
+    Loops, because relabelled RDMs would otherwise have to be written down.
+    """
+    sums = np.zeros(len(order))
+    for labelling in range(len(order)):
+        for row in range(order.shape[1]):
+            drawn = order[labelling, row]
+            for column in range(row):
+                sums[labelling] += fixed[row, column] * relabelled[drawn, order[labelling, column]]
+    return sums
 
 
 def _refuse_too_few_people(participants: int) -> None:
