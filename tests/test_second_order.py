@@ -67,9 +67,18 @@ def test_leading_axes_are_those_of_single_spaces():
     first, second = (np.stack(one) for one in zip(*(halves(random) for _ in range(3)), strict=True))
     together = second_order.agreement(first, second)
     np.testing.assert_allclose(together, [second_order.agreement(a, b) for a, b in zip(first, second, strict=True)])
-    estimate = second_order.compare(Estimate(first[0], first), Estimate(second[0], second))
-    np.testing.assert_allclose(estimate.resampled, together)
-    assert estimate.value == together[0]
+
+
+def test_resamples_tell_the_spread_and_not_the_level():
+    random = np.random.default_rng(2)
+    first, second = (np.stack(one) for one in zip(*(halves(random) for _ in range(20)), strict=True))
+    measured = [one.mean(0) for one in (first, second)]
+    estimate = second_order.compare(Estimate(measured[0], first), Estimate(measured[1], second))
+    assert estimate.value == second_order.agreement(*measured)
+    scattered = np.arctanh(second_order.agreement(first, second))
+    moved = np.arctanh(estimate.resampled)
+    np.testing.assert_allclose(moved - moved.mean(), scattered - scattered.mean())
+    assert np.tanh(moved.mean()) == pytest.approx(estimate.value)
 
 
 def test_a_space_agrees_with_itself_and_p_is_the_least_there_is():

@@ -47,20 +47,20 @@ PERMUTATIONS = 240
 BLOCK = 250
 
 # Measured on the demo study: 6 people, 80 test images; means and standard deviations over people.
-IMAGES = 80
-GROUP_AREA, GROUP_AREA_SD = 74.3, 46.4
-GAIN_OVER_CLIP, GAIN_OVER_CLIP_SD = 38.5, 49.4
-GAIN_OVER_GROUP, GAIN_OVER_GROUP_SD = 16.6, 12.0
+IMAGES, MANY_PEOPLE = 80, 16
+GROUP_AREA, GROUP_AREA_SD = 70.3, 33.8
+GAIN_OVER_CLIP, GAIN_OVER_CLIP_SD = 36.5, 36.0
+GAIN_OVER_GROUP, GAIN_OVER_GROUP_SD = 12.0, 10.9
 # the latter at single times, in rho, with what varies between times and people
-CURVE_GAIN, CURVE_GAIN_SD, CURVE_NOISE, CURVE_SAMPLES = 0.028, 0.020, 0.042, 30
+CURVE_GAIN, CURVE_GAIN_SD, CURVE_NOISE, CURVE_SAMPLES = 0.020, 0.018, 0.038, 30
 # mean rho after onset of personal, group and CLIP models; their RDMs' correlations with those of the group model
-OWN_RHO, GROUP_RHO, CLIP_RHO = 0.151, 0.124, 0.060
-OWN_LIKE_GROUP, CLIP_LIKE_GROUP = 0.84, 0.41
+OWN_RHO, GROUP_RHO, CLIP_RHO = 0.136, 0.117, 0.056
+OWN_LIKE_GROUP, CLIP_LIKE_GROUP = 0.83, 0.40
 PEOPLE_ALIKE = 0.24
 # identification: how far own cells exceed others, and how these scatter before double-centring
-MARGIN, CELL_SD = 0.055, 0.027
-GAIN_RECOVERY, FACTORS = 0.49, 24
-PEOPLE_AGREEMENT = 0.76
+MARGIN, CELL_SD = 0.046, 0.024
+GAIN_RECOVERY, FACTORS = 0.44, 24
+PEOPLE_AGREEMENT = 0.82
 
 logger = logging.getLogger(__name__)
 
@@ -277,14 +277,17 @@ NULLS: tuple[Setting, ...] = (
 
 
 def differing_people(random: np.random.Generator, data_sets: int) -> Mapping[str, Outcome]:
-    """Areas, and differences of areas, of six people."""
+    """Areas, and differences of areas, of six people; and of more, to see how many it takes."""
     effects = {
-        "sign flips, 6 people: group model": (GROUP_AREA, GROUP_AREA_SD),
-        "sign flips, 6 people: group - CLIP": (GAIN_OVER_CLIP, GAIN_OVER_CLIP_SD),
-        "sign flips, 6 people: personal - group": (GAIN_OVER_GROUP, GAIN_OVER_GROUP_SD),
+        "group model": (GROUP_AREA, GROUP_AREA_SD),
+        "group - CLIP": (GAIN_OVER_CLIP, GAIN_OVER_CLIP_SD),
+        "personal - group": (GAIN_OVER_GROUP, GAIN_OVER_GROUP_SD),
     }
     found = {
-        name: Outcome(permutation.sign_flip_p(random.normal(*effect, size=(data_sets, PEOPLE)), seed=0))
+        f"sign flips, {people} people: {name}": Outcome(
+            permutation.sign_flip_p(random.normal(*effect, size=(data_sets, people)), seed=0)
+        )
+        for people in (PEOPLE, MANY_PEOPLE)
         for name, effect in effects.items()
     }
     people = random.normal(CURVE_GAIN, CURVE_GAIN_SD, size=(data_sets, PEOPLE, 1))
