@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom, spearmanr
 
 from cliphba.evaluate import group
-from cliphba.evaluate.findings import LABELS, PEOPLE_AND_IMAGES, SIGNS, Independence, Procedure
+from cliphba.evaluate.findings import LABELS, PEOPLE_AND_IMAGES, Independence, Procedure
 from tests.planted import (
     PROCEDURE,
     STIMULI,
@@ -77,12 +77,12 @@ def test_p_and_what_was_exchanged(study, summary):
     tested = summary.loc[["alignment_auc", "alignment_auc_difference"]].drop(
         index=["lower ceiling", "upper ceiling"], level="model"
     )
-    assert (tested["test"] == (SIGNS if people >= 6 else LABELS)).all()
+    assert (tested["test"] == LABELS).all()
     assert tested["p"].notna().all()
-    # beside a p over people stands that over images
-    assert (tested["p_images"].notna() == (people >= 6)).all()
+    # beside a p over images stands that over people, if there are enough
+    assert (tested["p_people"].notna() == (people >= 6)).all()
     rest = summary.drop(index=tested.index)
-    assert rest[["p", "p_images", "test"]].isna().all(axis=None)
+    assert rest[["p", "p_people", "test"]].isna().all(axis=None)
     assert summary["q"].isna().all()
     assert (summary["varies"] == PEOPLE_AND_IMAGES).all()
 
@@ -109,10 +109,10 @@ def test_numbers_are_those_of_plain_loops(study, summary):
 def test_what_was_planted_is_found(study, summary):
     _, _, tables = study
     for model in ("behavior", "group"):
-        assert (summary.loc[("alignment_auc", model), ["p", "p_images"]].dropna() <= 0.05).all()
+        assert (summary.loc[("alignment_auc", model), ["p", "p_people"]].dropna() <= 0.05).all()
     for contrast in group.CONTRASTS:
         row = summary.loc[("alignment_auc_difference", contrast)]
-        assert (row[["p", "p_images"]].dropna() <= 0.05).all()
+        assert (row[["p", "p_people"]].dropna() <= 0.05).all()
         assert row["low"] > 0
         over_time = tables["contrast"].query("contrast == @contrast and participant.isna() and time_ms > 0")
         assert (over_time["p"] <= 0.05).any()
@@ -126,7 +126,7 @@ def test_only_means_after_onset_have_a_p(study):
         frame = tables[kind]
         expected = frame["participant"].isna() & (frame["time_ms"] > 0)
         assert (frame["p"].notna() == expected).all()
-        assert (frame["p_images"].notna() == (expected & (people >= 6))).all()
+        assert (frame["p_people"].notna() == (expected & (people >= 6))).all()
 
 
 def test_a_model_undefined_up_to_onset_stays_so(study):
@@ -192,7 +192,20 @@ def test_other_comparisons(comparison, tmp_path):
     procedure = Procedure(comparison, 30, 100, 0)
     found = accepted(evaluate(simulated, procedure), tmp_path)["summary"].set_index(["metric", "model"])
     assert found.loc[("alignment_auc", "group"), "p"] <= 0.05
-    assert found.loc[("alignment_auc_difference", "group - clip"), "p"] <= 0.05
+    # of cosines relabelling tests no difference
+    p = found.loc[("alignment_auc_difference", "group - clip"), "p"]
+    assert np.isnan(p) if comparison == "cosine" else p <= 0.05
+
+
+def test_people_whom_the_group_model_has_not_seen_are_named():
+    models, measured, other = simulate(np.random.default_rng(11), 3)
+    stranger = list(measured)[1]
+    tables = group.evaluate(
+        models, measured, other, Procedure("spearman", 10, 20, 0), independence=SOURCES, unseen=[stranger]
+    )
+    frame = tables["alignment"].query("model == 'group'")
+    assert (frame["independent_people"] == (frame["participant"] == stranger)).all()
+    assert tables["latency"].query("curve == 'clip'")["independent_people"].all()
 
 
 @pytest.mark.parametrize("people", [3, 6])
@@ -200,7 +213,7 @@ def test_nothing_is_found_where_there_is_nothing(people):
     random = np.random.default_rng(9)
     found = [evaluate(simulate(random, people, signal=False), Procedure("spearman", 30, 60, 0)) for _ in range(15)]
     summaries = [one["summary"].set_index(["metric", "model"]) for one in found]
-    for kind in ("p", "p_images"):
+    for kind in ("p", "p_people"):
         p = np.array([one.loc[["alignment_auc", "alignment_auc_difference"], kind].dropna() for one in summaries])
         assert (np.sum(p <= 0.05, axis=0) <= binom.ppf(0.9995, 15, 0.05)).all()
     rows = [one.loc[("alignment_auc_difference", "group - clip")] for one in summaries]

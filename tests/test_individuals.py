@@ -13,7 +13,6 @@ from cliphba.evaluate.findings import (
     LABELS,
     PEOPLE_AND_IMAGES,
     PEOPLE_LABELS,
-    SIGNS,
     Independence,
     Procedure,
 )
@@ -107,8 +106,8 @@ def test_what_was_exchanged_and_what_varies(study, summary):
     people, _, _ = study
     rows = everyone(summary)
     gain = rows.loc[("own_alignment_gain", "personal - group")]
-    assert gain["test"] == (SIGNS if people >= 6 else LABELS)
-    assert np.isfinite(gain["p_images"]) == (people >= 6)
+    assert gain["test"] == LABELS
+    assert np.isfinite(gain["p_people"]) == (people >= 6)
     assert gain["varies"] == PEOPLE_AND_IMAGES
     identification = rows.loc[["identification_accuracy", "identification_margin"]]
     if people >= personal.LEAST_PARTICIPANTS:
@@ -171,7 +170,7 @@ def test_personal_models_gain_over_the_group_model(study, summary):
     gain = everyone(summary).loc[("own_alignment_gain", "personal - group")]
     # over three people hardly anything generalises
     assert gain["low"] > 0 or study[0] == 3
-    assert (gain[["p", "p_images"]].dropna() <= 0.05).all()
+    assert (gain[["p", "p_people"]].dropna() <= 0.05).all()
     assert (each(summary, "own_alignment_auc")["q"] <= 0.05).all()
     over_time = study[2]["contrast"].query("participant.isna() and time_ms > 0")
     assert (over_time["p"] <= 0.05).any()

@@ -1,6 +1,7 @@
 """Tests over people and over images: oracles, what is planted found, and nothing where there is nothing."""
 
 import itertools
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -94,9 +95,10 @@ def test_a_mean_is_tested_over_people_and_images_where_both_can_be():
     question = Question(static(geometry(positions)), measured)
     found = significance.of_mean(curves, [question], PROCEDURE)
     people, images = significance.over_people(curves, TIMES, seed=1), significance.over_images([question], PROCEDURE)
-    assert found.columns() == {"p": people.area_p, "test": SIGNS, "p_images": images.area_p}
-    np.testing.assert_array_equal(found.time_p, people.time_p)
-    np.testing.assert_array_equal(found.images.time_p, images.time_p)
+    assert found.columns() == {"p": images.area_p, "test": LABELS, "p_people": people.area_p}
+    np.testing.assert_array_equal(found.time_p, images.time_p)
+    np.testing.assert_array_equal(found.people.time_p, people.time_p)
+    assert significance.of_mean(curves, [question], replace(PROCEDURE, comparison="cosine")).people is None
 
 
 def test_the_mean_of_few_people_is_tested_over_images():
@@ -104,8 +106,8 @@ def test_the_mean_of_few_people_is_tested_over_images():
     question = Question(series(positions), measured)
     found = significance.of_mean(np.zeros((3, len(TIMES))), [question], PROCEDURE)
     images = significance.over_images([question], PROCEDURE)
-    assert (found.area_p, found.test, found.images) == (images.area_p, LABELS, None)
-    assert np.isnan(found.columns()["p_images"])
+    assert (found.area_p, found.test, found.people) == (images.area_p, LABELS, None)
+    assert np.isnan(found.columns()["p_people"])
 
 
 # over images: one model

@@ -62,8 +62,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
                  **INDEPENDENCE},
     "reliability": {"participant": TEXT, "time_ms": REAL, "correlation": REAL, "corrected": REAL, **INDEPENDENCE},
     "alignment": {"model": TEXT, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL,
-                  "p": REAL, "p_images": REAL, **INDEPENDENCE},
-    "contrast": {"contrast": TEXT, "participant": TEXT, "time_ms": REAL, **ESTIMATE, "p": REAL, "p_images": REAL,
+                  "p": REAL, "p_people": REAL, **INDEPENDENCE},
+    "contrast": {"contrast": TEXT, "participant": TEXT, "time_ms": REAL, **ESTIMATE, "p": REAL, "p_people": REAL,
                  **INDEPENDENCE},
     "ceiling": {"participant": TEXT, "time_ms": REAL, "bound": TEXT, **ESTIMATE, **INDEPENDENCE},
     "latency": {"curve": TEXT, "participant": TEXT, "quantity": TEXT, **ESTIMATE, **INDEPENDENCE},
@@ -82,7 +82,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "held_out_participants": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT,
                               "p": REAL, "test": TEXT, **INDEPENDENCE},
     "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL,
-                "q": REAL, "test": TEXT, "p_images": REAL, **INDEPENDENCE},
+                "q": REAL, "test": TEXT, "p_people": REAL, **INDEPENDENCE},
 }  # fmt: skip
 
 

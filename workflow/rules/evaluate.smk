@@ -167,5 +167,7 @@ rule describe_decoding:
         f"{RESULTS}/benchmarks/describe_decoding.tsv"
     conda:
         ENVIRONMENT
+    params:
+        group_participants=STUDY.group_participants,
     script:
         "../scripts/describe_decoding.py"

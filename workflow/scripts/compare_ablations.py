@@ -25,7 +25,9 @@ procedure = Procedure(**params.procedure)
 def measure(name: str) -> ablation.Measured:
     """Evaluate the models of one way of running the method from their embeddings."""
     models = {Path(path).stem: tables.read_embedding(path).rdms(test) for path in inputs[name]}
-    agreement = behavior.agree({"behavior": models.pop("behavior")}, human, **procedure.bootstrap())["behavior"]
+    agreement = behavior.agree(
+        {"behavior": models.pop("behavior")}, human, resamples=procedure.resamples, seed=procedure.seed
+    )["behavior"]
     laid = {name: rdms.at(times_ms) for name, rdms in models.items()}
     found = alignment.measure(laid, measurement, **procedure.bootstrap())
     return ablation.Measured(agreement, found, params.images_held_out[name])

@@ -58,7 +58,7 @@ for name, sessions in params.sessions.items():
 judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)
 human = RDMs(np.array([np.nan]), judged[None].astype(np.float32), tuple(test))
 static = {name: tables.read_embedding(inputs[name]).rdms(test) for name in params.behavior_images}
-for name, agreement in behavior.agree(static, human, **procedure.bootstrap()).items():
+for name, agreement in behavior.agree(static, human, resamples=procedure.resamples, seed=procedure.seed).items():
     amount = Amount(TRAINING_IMAGES, params.behavior_images[name])
     table.append((amount, efficiency.behavior(agreement, trained)))
 

@@ -48,7 +48,7 @@ for participant, rdms in training_half.items():
     )
 tables.write(pd.concat(reliability, ignore_index=True), snakemake.output.reliability, "reliability", **made_by)
 
-# those that the models are given: of the training half
-stacked = np.stack([rdms.values for rdms in training_half.values()])
+# those that the group model is given: of the training half of its participants
+stacked = np.stack([training_half[name].values for name in snakemake.params.group_participants])
 curves = temporal_curves(stacked, measured[0].times_ms)
 tables.write(curves, snakemake.output.curves, "curves", **made_by)

@@ -26,7 +26,6 @@ models = {
     Path(path).stem: tables.read_embedding(path).series(shown).at(times_ms)
     for path in (inputs.clip, inputs.behavior, inputs.group)
 }
-unseen = set(measurement) <= set(params.held_out_participants)
 found = group.evaluate(
     models,
     measurement,
@@ -35,8 +34,9 @@ found = group.evaluate(
     independence={
         group.CLIP: Independence(images=True, data=True, people=True),
         group.BEHAVIOR: Independence(images=images_held_out, data=True, people=True),
-        group.GROUP: Independence(images=images_held_out, data=held_out, people=unseen),
+        group.GROUP: Independence(images=images_held_out, data=held_out, people=False),
     },
+    unseen=params.held_out_participants,
 )
 made_by = tables.provenance(
     settings={**params.procedure, "evaluated_on": params.evaluated_on},

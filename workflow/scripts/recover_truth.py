@@ -6,8 +6,10 @@ from pathlib import Path
 
 from cliphba import progress, tables
 from cliphba.evaluate import recovery
-from cliphba.evaluate.findings import PEOPLE_AND_IMAGES, TRUTHS, Finding, Independence, tabulate
+from cliphba.evaluate.findings import FACTOR_TRUTHS, PEOPLE_AND_IMAGES, PEOPLE_TRUTHS, Finding, Independence, tabulate
 from cliphba.tables import RDMs
+
+TESTS = {"factors": FACTOR_TRUTHS}
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
@@ -47,7 +49,7 @@ findings = [
         PEOPLE_AND_IMAGES,
         independence[name],
         p=one.p,
-        test=None if isnan(one.p) else TRUTHS,
+        test=None if isnan(one.p) else TESTS.get(name, PEOPLE_TRUTHS),
     )
     for (metric, name), one in found.items()
 ]

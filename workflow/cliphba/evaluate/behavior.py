@@ -10,7 +10,6 @@ import pandas as pd
 from cliphba import rdm
 from cliphba.evaluate.alignment import measure
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.rdm import Comparison
 from cliphba.tables import RDMs, RDMSeries
 
 
@@ -18,11 +17,10 @@ def agree(
     models: Mapping[str, RDMSeries],
     human: RDMSeries,
     *,
-    comparison: Comparison = "spearman",
     resamples: int,
     seed: int,
 ) -> dict[str, Estimate]:
-    """Correlation of each model's RDM with the human RDM, with bootstrap resamples of the stimuli.
+    """Spearman correlation of each model's RDM with the human RDM, with bootstrap resamples of the stimuli.
 
     Parameters
     ----------
@@ -31,8 +29,6 @@ def agree(
         them as "ceiling", gives the highest agreement they can be expected to have.
     human
         From human judgements, one entry.
-    comparison
-        How RDMs are compared.
     resamples, seed
         Number and seed of the bootstrap resamples.
 
@@ -47,7 +43,7 @@ def agree(
         If a model has a time course or other stimuli.
     """
     judged = {"human": human}
-    found = measure(models, judged, comparison=comparison, resamples=resamples, seed=seed, label="behavior")
+    found = measure(models, judged, resamples=resamples, seed=seed, label="behavior")
     return {name: rho.map(lambda values: values[..., 0, 0]) for name, rho in found.rho.items()}
 
 

@@ -57,32 +57,19 @@ class Estimate:
     def mean_over_participants(self, draws: Reals) -> Estimate:
         """Mean over the first axis of the value, its resamples varying stimuli and participants jointly.
 
-        Noise of single pairs is in both factors, so that resampling both counts it more than once. The variance that
-        counts it once is twice the sum of the two single bootstraps' variances, less that of the joint one
-        (Schuett et al. 2023, doi:10.7554/eLife.82566). It is not less than that over participants, nor than a third
-        of that over stimuli, where noise of a pair counts three times, and not more than the joint one.
-
-        Few participants vary less among themselves than people do, and the variance among them is itself uncertain.
-        Theirs is therefore taken times n / (n - 1), and the whole has the quantiles of Student's t with the degrees
-        of freedom that follow from its share (Satterthwaite 1946, doi:10.2307/3002019). Deviations of the joint
-        resamples are scaled accordingly. Differences between estimates are to be taken before this mean: their
-        variance has a correction of its own.
+        Their spread is that of `count_noise_once`. Differences between estimates are to be taken before this mean:
+        their variance has a correction of its own.
 
         Parameters
         ----------
         draws
             (resamples, participants) how often each participant was drawn.
         """
-        weights, freedom = draws / draws.sum(1, keepdims=True), max(draws.shape[1] - 1, 1)
+        weights = draws / draws.sum(1, keepdims=True)
         jointly = np.einsum("rp,rp...->r...", weights, self.resampled)
-        joint, stimuli = jointly.var(0), self.resampled.mean(1).var(0)
-        people = np.tensordot(weights, self.value, axes=1).var(0)
-        once = np.clip(2 * (stimuli + people) - joint, np.maximum(stimuli / 3, people), joint)
-        total = once + people / freedom
-        share = _relative(people * (1 + 1 / freedom), total)
-        scale = np.sqrt(_relative(total, joint)) * _student(freedom / np.maximum(share, TINY) ** 2)
-        centre = jointly.mean(0)
-        return Estimate(self.value.mean(0), centre + scale * (jointly - centre))
+        people = np.tensordot(weights, self.value, axes=1)
+        spread = count_noise_once(jointly, self.resampled.mean(1), people, participants=draws.shape[1], repeats=3)
+        return Estimate(self.value.mean(0), spread)
 
     def interval(self, level: float = 0.95) -> tuple[Reals, Reals]:
         """Lower and upper end of the percentile interval (Efron & Tibshirani 1993, chapter 13), shaped as `value`.
@@ -95,6 +82,43 @@ class Estimate:
         # only values that occurred: an accuracy of 0.97 among six participants would puzzle
         low, high = np.quantile(self.resampled, ends, axis=0, method="inverted_cdf")
         return low, high
+
+
+def count_noise_once(jointly: Reals, stimuli: Reals, people: Reals, *, participants: int, repeats: int) -> Reals:
+    """Scale the deviations of joint resamples so that intervals are neither too wide nor too narrow.
+
+    Noise of single pairs is in stimuli and in participants, so that resampling both counts it more than once. The
+    variance that counts it once is twice the sum of the two single bootstraps' variances, less that of the joint one
+    (Schuett et al. 2023, doi:10.7554/eLife.82566). It is not less than that over participants, nor than that over
+    stimuli had it counted all its noise too often, and not more than the joint one.
+
+    Few participants vary less among themselves than people do, and the variance among them is itself uncertain.
+    Theirs is therefore taken times n / (n - 1), and the whole has the quantiles of Student's t with the degrees
+    of freedom that follow from its share (Satterthwaite 1946, doi:10.2307/3002019).
+
+    Parameters
+    ----------
+    jointly, stimuli, people
+        (resamples, ...) of the same quantity, varying both, stimuli alone, participants alone.
+    participants
+        How many there are.
+    repeats
+        How often resampling stimuli counts the noise of one measurement: 3 times that of a pair, 7 that of a triplet
+        (the mean square of the product of as many counts is 4 or 8, less 1).
+
+    Returns
+    -------
+    array
+        As `jointly`.
+    """
+    both, images, persons = (one.var(0) for one in (jointly, stimuli, people))
+    least = np.minimum(np.maximum(images / repeats, persons), both)
+    freedom = max(participants - 1, 1)
+    total = np.clip(2 * (images + persons) - both, least, both) + persons / freedom
+    share = _relative(persons * (1 + 1 / freedom), total)
+    scale = np.sqrt(_relative(total, both)) * _student(freedom / np.maximum(share, TINY) ** 2)
+    centre = jointly.mean(0)
+    return np.asarray(centre + scale * (jointly - centre))
 
 
 def _relative(part: Reals, whole: Reals) -> Reals:

@@ -83,8 +83,9 @@ def over_dimensions(
 
     def similarity(dimensions: Reals) -> Estimate:
         """(models, participants) from embeddings (models, times, images, dimensions)."""
-        dissimilarity = rdm.correlation_distance(dimensions).mean(1)
-        models = {name: _static(one, stimuli) for name, one in zip(embeddings, dissimilarity, strict=True)}
+        # one time after another: RDMs of all models and times at once may not fit into memory
+        averaged = [sum(map(rdm.correlation_distance, model)) / len(model) for model in dimensions]
+        models = {name: _static(one, stimuli) for name, one in zip(embeddings, averaged, strict=True)}
         found = measure(models, targets, comparison=comparison, resamples=resamples, seed=seed, label="dimensions")
         return found.personal().map(lambda rho: rho[..., 0])
 

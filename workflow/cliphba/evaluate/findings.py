@@ -20,7 +20,7 @@ IMAGES, PEOPLE_AND_IMAGES = "images", "images and people"
 SIGNS, LABELS = "signs of participants", "labels of images"
 JUDGE_SIGNS = "signs of judges"
 ASSIGNMENT, PEOPLE_LABELS = "assignment of participants to models", "labels of participants"
-TRUTHS = "assignment of truths to participants, or to factors"
+PEOPLE_TRUTHS, FACTOR_TRUTHS = "assignment of truths to participants", "assignment of latencies to factors"
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Finding:
         Of the permutation test.
     test
         What that test exchanges: over this the p generalises, all else being fixed.
-    p_images
-        Of the permutation of image labels, for these very people, where `test` is one over people.
+    p_people
+        Of flipping the signs of participants, for these very images, beside a test over images.
     """
 
     metric: str
@@ -110,13 +110,13 @@ class Finding:
     participant: str | None = None
     p: float = np.nan
     test: str | None = None
-    p_images: float = np.nan
+    p_people: float = np.nan
 
     def row(self) -> dict[str, str | float | bool | None]:
         """Give it as a row of a table of kind ``summary``, but for its q."""
         low, high = self.estimate.interval()
         numbers = {"value": float(self.estimate.value), "low": float(low), "high": float(high)}
-        numbers |= {"p": float(self.p), "p_images": float(self.p_images)}
+        numbers |= {"p": float(self.p), "p_people": float(self.p_people)}
         texts = {name: getattr(self, name) for name in ("metric", "model", "participant", "varies", "test")}
         return {**texts, **numbers, **self.independence.columns()}
 

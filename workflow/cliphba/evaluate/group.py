@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,7 @@ def evaluate(
     procedure: Procedure,
     *,
     independence: Mapping[str, Independence],
+    unseen: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Set models against the brains of all participants.
 
@@ -48,6 +49,8 @@ def evaluate(
         How RDMs are compared, and how intervals and p are made.
     independence
         Of each model.
+    unseen
+        Participants whom the group model was not trained on: rows about one of them alone are independent in people.
 
     Returns
     -------
@@ -65,13 +68,17 @@ def evaluate(
         for name, pair in _questions(models).items()
     }
     contrasts = pd.concat([courses[name] for name in CONTRASTS], ignore_index=True)
-    return {
+    tables = {
         "alignment": pd.concat([courses[name] for name in models], ignore_index=True),
         "contrast": contrasts.rename(columns={"model": "contrast", "rho": "value"}),
         "ceiling": alignment.ceiling(ceilings, own),
         "latency": _latencies(found, measured, procedure, sources),
         "summary": tabulate([*_areas(found, ceilings, tested, sources), *_baselines(found, sources)]),
     }
+    for kind, column in (("alignment", "model"), ("contrast", "contrast"), ("latency", "curve")):
+        strangers = tables[kind][column].isin([GROUP, *CONTRASTS]) & tables[kind]["participant"].isin(list(unseen))
+        tables[kind].loc[strangers, "independent_people"] = True
+    return tables
 
 
 def _questions(models: Iterable[str]) -> dict[str, tuple[str, str | None]]:
@@ -116,11 +123,11 @@ def course(found: Alignments, name: str, rho: Estimate, tested: Significance, so
     DataFrame
         A part of the table of kind ``alignment``.
     """
-    frame = alignment.curves(replace(found, rho={name: rho})).assign(p=np.nan, p_images=np.nan, **source.columns())
+    frame = alignment.curves(replace(found, rho={name: rho})).assign(p=np.nan, p_people=np.nan, **source.columns())
     mean = frame["participant"].isna()
     frame.loc[mean, "p"] = tested.time_p
-    if tested.images is not None:
-        frame.loc[mean, "p_images"] = tested.images.time_p
+    if tested.people is not None:
+        frame.loc[mean, "p_people"] = tested.people.time_p
     return frame
 
 

@@ -235,7 +235,7 @@ def _second_order(
 def _curves(found: Alignments, own: Mapping[str, Significance], independence: Independence) -> pd.DataFrame:
     """Tabulate personal models over time; p of each on its own participant."""
     frame = alignment.curves(replace(found, rho={name: found.rho[name] for name in found.participants}))
-    frame = frame.assign(p=np.nan, p_images=np.nan, **independence.columns())
+    frame = frame.assign(p=np.nan, p_people=np.nan, **independence.columns())
     for name, tested in own.items():
         frame.loc[(frame["model"] == name) & (frame["participant"] == name), "p"] = tested.time_p
     return frame

@@ -34,7 +34,6 @@ INDEPENDENCE = {
     EMBEDDING: Independence(images=False, data=False, people=False),
     CEILING: Independence(images=False, data=False, people=False),
     LOWER: Independence(images=False, data=True, people=False),
-    odd_one_out.ANOTHER: Independence(images=False, data=True, people=True),
     UPPER: Independence(images=False, data=False, people=False),
 }
 
@@ -106,16 +105,21 @@ def evaluate(
         {**static, EMBEDDING: judged.by_choice()}, found, resamples=procedure.resamples, seed=procedure.seed
     )
     ceilings = _human_ceilings(found, procedure)
+    # where judges are not known, who seems to be another may be the same
+    others = {
+        odd_one_out.ANOTHER: Independence(images=False, data=True, people=bool(found.judges)),
+        LOWER: Independence(images=False, data=True, people=bool(found.judges)),
+    }
     return {
         "behavior_rdm": _tabulate({"human": human} | {name: static[name] for name in (CLIP, BEHAVIOR)}, sources),
         "behavior_course": _course(models, human, sources, procedure),
-        "odd_one_out": _tabulate_accuracies([accuracies, *ceilings], sources),
+        "odd_one_out": _tabulate_accuracies([accuracies, *ceilings], {**sources, **others}),
         "summary": tabulate(
             [
                 *_agreement({**static, CEILING: judged.by_dimensions()}, human, sources, procedure),
                 *_human_agreement(judged, sources, procedure),
                 *_accuracies(accuracies, {**static, EMBEDDING: judged.by_choice()}, found, sources, procedure),
-                *_human_accuracies(ceilings, sources),
+                *_human_accuracies(ceilings, {**sources, **others}),
             ]
         ),
     }
@@ -133,7 +137,7 @@ def _agreement(
 ) -> list[Finding]:
     """Correlation with the human RDM."""
     by_rank = replace(procedure, comparison="spearman")
-    found = behavior.agree(models, human, **by_rank.bootstrap())
+    found = behavior.agree(models, human, resamples=procedure.resamples, seed=procedure.seed)
     estimates = {**found, CONTRAST: found[BEHAVIOR] - found[CLIP]}
     p = {name: significance.of_static(Question(model, [human]), by_rank) for name, model in models.items()}
     p[CONTRAST] = significance.of_static(Question(models[BEHAVIOR], [human], models[CLIP]), by_rank)

@@ -81,7 +81,11 @@ def _latencies(course: Estimate, times_ms: Reals) -> dict[str, Estimate]:
     peak = course.map(lambda values: peak_latency(values, times_ms))
     if not np.isfinite(course.value).all():
         return {"peak": peak}
-    onset = course.map(lambda values: onset_latency(values, times_ms, threshold=THRESHOLD, consecutive=CONSECUTIVE))
+    # resampled baselines are noisier than the measured one, by which all curves are judged
+    held = np.where(times_ms <= 0, course.value, course.resampled)
+    onset = Estimate(course.value, held).map(
+        lambda values: onset_latency(values, times_ms, threshold=THRESHOLD, consecutive=CONSECUTIVE)
+    )
     return {"onset": onset, "peak": peak}
 
 

@@ -18,6 +18,7 @@ from cliphba import behavior, rdm
 from cliphba.evaluate import bootstrap
 from cliphba.evaluate.alignment import LOWER, UPPER
 from cliphba.evaluate.bootstrap import Comparable, Estimate, Reals
+from cliphba.evaluate.findings import IMAGES, PEOPLE_AND_IMAGES
 from cliphba.evaluate.permutation import labellings
 from cliphba.tables import RDMSeries
 
@@ -131,7 +132,7 @@ class Accuracies:
     @property
     def varies(self) -> str:
         """What varies in the intervals of `overall` and `difference`."""
-        return "images and people" if len(self.judges) > 1 else "images"
+        return PEOPLE_AND_IMAGES if len(self.judges) > 1 else IMAGES
 
     def overall(self, model: str) -> Estimate:
         """Share of all judgements that a model gets right, (times,); stimuli and judges vary jointly.
@@ -186,7 +187,9 @@ class Accuracies:
             np.einsum("rj,rj->r", self.draws, self.judged.resampled)[:, None],
         )
         value = right.value.sum(0) / self.judged.value.sum()
-        return Estimate(value, _counted_once(jointly, stimuli, self._over_judges(right.value)))
+        people = self._over_judges(right.value)
+        judges = max(len(self.judges), 1)
+        return Estimate(value, bootstrap.count_noise_once(jointly, stimuli, people, participants=judges, repeats=7))
 
     def _over_judges(self, right: Reals) -> Reals:
         return _ratio(self.draws @ right, (self.draws @ self.judged.value)[:, None])
@@ -396,7 +399,7 @@ def table(accuracies: Accuracies) -> pd.DataFrame:
     for model in averaged.right:
         everybody = _row(averaged.overall(model)).assign(judge=None, judgements=judged.sum(), varies=averaged.varies)
         judges = _row(averaged.by_judge(model).map(lambda share: share[..., 0]))
-        own = judges.assign(judge=averaged.judges, judgements=judged, varies="images") if averaged.judges else None
+        own = judges.assign(judge=averaged.judges, judgements=judged, varies=IMAGES) if averaged.judges else None
         parts.append(pd.concat([everybody, own]).assign(model=model))
     columns = ["model", "judge", "judgements", "value", "low", "high", "varies"]
     return pd.concat(parts, ignore_index=True)[columns].astype({"judgements": int})
@@ -447,17 +450,6 @@ def _sum_by_judge(points: Reals, judgements: Judgements, counts: Reals) -> Estim
             first, second, odd = judgements.triplets[block].T
             resampled[judge] += points[:, block] @ (drawn[first] * drawn[second] * drawn[odd])
     return Estimate(value, np.moveaxis(resampled, 2, 0))
-
-
-def _counted_once(jointly: Reals, stimuli: Reals, judges: Reals) -> Reals:
-    """Scale deviations of joint resamples, (resamples, times), to the variance that `Accuracies.overall` explains."""
-    joint, images, people = jointly.var(0), stimuli.var(0), judges.var(0)
-    # what the chance of resampling may not go below: stimuli count seven times at most, judges once
-    least = np.maximum(images / 7, people)
-    corrected = np.clip(2 * (images + people) - joint, np.minimum(least, joint), joint)
-    scale = np.sqrt(np.divide(corrected, joint, out=np.ones_like(joint), where=joint > 0))
-    centre = jointly.mean(0)
-    return np.asarray(centre + scale * (jointly - centre))
 
 
 def _ratio(part: Reals, whole: Reals) -> Reals:

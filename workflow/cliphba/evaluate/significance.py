@@ -39,19 +39,19 @@ class Significance:
         (times,) corrected for the number of times; not-a-number up to onset.
     test
         What was permuted.
-    images
-        The same asked of images, people being fixed; None where that is the test itself.
+    people
+        The same asked of people, images being fixed; None where there are too few, or it is asked of one.
     """
 
     area_p: float
     time_p: Reals
     test: str
-    images: Significance | None = None
+    people: Significance | None = None
 
     def columns(self) -> dict[str, Any]:
         """Give what a `Finding` says of the test of the area."""
-        beside = np.nan if self.images is None else self.images.area_p
-        return {"p": self.area_p, "test": self.test, "p_images": beside}
+        beside = np.nan if self.people is None else self.people.area_p
+        return {"p": self.area_p, "test": self.test, "p_people": beside}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,10 @@ class Question:
 
 
 def of_mean(curves: Reals, questions: Sequence[Question], procedure: Procedure) -> Significance:
-    """Test a mean over participants, both over people, if there are enough of them, and over images.
+    """Test a mean over participants, over images and, if there are enough of them, over people.
+
+    The test over people takes the images as they are: a model that by chance has something in common with what all
+    people share would stand it. It says something only where the test over images does, too.
 
     Parameters
     ----------
@@ -88,12 +91,14 @@ def of_mean(curves: Reals, questions: Sequence[Question], procedure: Procedure) 
     Returns
     -------
     Significance
-        Over people, with that over images beside it; over images alone with fewer than `LEAST_PEOPLE` participants.
+        Over images, with that over people beside it. Cosines of RDMs are large whatever the model, so that it is no
+        question whether those of people differ from zero.
     """
     images = over_images(questions, procedure)
-    if len(curves) < LEAST_PEOPLE:
+    if len(curves) < LEAST_PEOPLE or procedure.comparison == "cosine":
         return images
-    return replace(over_people(curves, questions[0].measured[0].times_ms, seed=procedure.seed), images=images)
+    people = over_people(curves, questions[0].measured[0].times_ms, seed=procedure.seed)
+    return replace(images, people=people)
 
 
 def over_people(curves: Reals, times_ms: Reals, *, seed: int) -> Significance:
@@ -145,6 +150,9 @@ def over_images(questions: Sequence[Question], procedure: Procedure) -> Signific
         doi:10.1002/hbm.1058).
     """
     times_ms = questions[0].measured[0].times_ms
+    if procedure.comparison == "cosine" and questions[0].against is not None:
+        # relabelling tests the difference of Pearson correlations, which can have the other sign
+        return Significance(np.nan, np.full(len(times_ms), np.nan), LABELS)
     response = np.flatnonzero(times_ms > 0)
     weights = area_under_curve(np.eye(len(times_ms)), times_ms)[response]
     judge = _relabel if questions[0].against is None else _relabel_contrasts
