@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from cliphba.evaluate.alignment import measure
+from cliphba.evaluate.findings import LABELS, Procedure
 from cliphba.evaluate.held_out_participants import HELD_OUT, compare
 from cliphba.tables import COLUMNS, RDMs
 
@@ -30,17 +31,18 @@ def found(participants=PEOPLE, *, known=0.5):
         "group": rdms(shared + known * sum(own.values()) / len(own)),
         **{name: rdms(shared) for name in participants},
     }
-    return measure(models, targets, resamples=50, seed=0)
+    return models, targets
 
 
-def table_of(alignments, **settings):
-    given = {"group_participants": alignments.participants, "images_held_out": True, "seed": 0} | settings
-    return compare(alignments, **given)
+def table_of(study, **settings):
+    models, targets = study
+    given = {"group_participants": list(targets), "images_held_out": True} | settings
+    return compare(models, targets, Procedure("spearman", 50, 100, 0), **given)
 
 
 def test_each_participant_has_the_model_that_has_not_seen_them():
-    alignments = found()
-    table = table_of(alignments)
+    study = found()
+    table, alignments = table_of(study), measure(*study, resamples=0, seed=0)
     assert list(table.columns) == list(COLUMNS["held_out_participants"])
     held_out = table[(table["model"] == HELD_OUT) & table["participant"].notna()].set_index("participant")
     for index, name in enumerate(PEOPLE):
@@ -49,15 +51,15 @@ def test_each_participant_has_the_model_that_has_not_seen_them():
 
 
 def test_differences_are_paired_and_tested_over_people():
-    alignments = found()
-    table = table_of(alignments)
+    table = table_of(found())
     difference = table[table["model"] == f"{HELD_OUT} - clip"]
     each = difference.loc[difference["participant"].notna(), "value"].to_numpy()
     mean = difference[difference["participant"].isna()].iloc[0]
     areas = table[(table["metric"] == "alignment_auc") & table["participant"].isna()].set_index("model")["value"]
     assert mean["value"] == pytest.approx(each.mean()) == pytest.approx(areas[HELD_OUT] - areas["clip"])
     oracle = permutation_test((each,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    assert mean["p"] == pytest.approx(oracle.pvalue) == 2 / 64
+    assert mean["p_people"] == pytest.approx(oracle.pvalue) == 2 / 64
+    assert (mean["p"], mean["test"]) == (1 / 100, LABELS)
     assert mean["low"] > 0
 
 
@@ -73,10 +75,10 @@ def test_a_model_that_has_seen_people_is_not_independent_of_them():
     assert not table_of(found(), images_held_out=False)["independent_images"].any()
 
 
-def test_three_people_give_intervals_but_no_p():
+def test_three_people_are_too_few_for_a_p_over_people():
     table = table_of(found(PEOPLE[:3]))
-    assert table["p"].isna().all()
-    assert table["test"].isna().all()
+    assert table["p_people"].isna().all()
+    assert (table["p"].notna() == table["participant"].isna()).all()
     assert (table["low"] <= table["value"] + 1e-9).all()
 
 

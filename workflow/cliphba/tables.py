@@ -80,7 +80,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "data_efficiency": {"trained_on": TEXT, "amount": REAL, "metric": TEXT, "model": TEXT, **ESTIMATE, "varies": TEXT,
                         "p": REAL, "test": TEXT, **INDEPENDENCE},
     "held_out_participants": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT,
-                              "p": REAL, "test": TEXT, **INDEPENDENCE},
+                              "p": REAL, "test": TEXT, "p_people": REAL, **INDEPENDENCE},
     "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL,
                 "q": REAL, "test": TEXT, "p_people": REAL, **INDEPENDENCE},
 }  # fmt: skip

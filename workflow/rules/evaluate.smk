@@ -96,6 +96,7 @@ rule evaluate_individuals:
     output:
         alignment=f"{EVALUATION}/individuals/alignment.parquet",
         contrast=f"{EVALUATION}/individuals/contrast.parquet",
+        latency=f"{EVALUATION}/individuals/latency.parquet",
         identification=f"{EVALUATION}/individuals/identification.parquet",
         differences=f"{EVALUATION}/individuals/differences.parquet",
         second_order=f"{EVALUATION}/individuals/second_order.parquet",

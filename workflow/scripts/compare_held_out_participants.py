@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cliphba import progress, tables
-from cliphba.evaluate import alignment, held_out_participants
+from cliphba.evaluate import held_out_participants
 from cliphba.evaluate.findings import Procedure
 
 progress.log_to(snakemake.log[0])
@@ -17,10 +17,11 @@ models = {name: tables.read_embedding(path).rdms(test).at(found[0].times_ms) for
 
 procedure = Procedure(**params.procedure)
 table = held_out_participants.compare(
-    alignment.measure(models, measurement, **procedure.bootstrap()),
+    models,
+    measurement,
+    procedure,
     group_participants=params.group_participants,
     images_held_out=params.images_held_out,
-    seed=procedure.seed,
 )
 sources = [*inputs.models, *inputs.held_out, *inputs.rdms]
 made_by = tables.provenance(

@@ -2,86 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from cliphba.evaluate import permutation, significance
+from cliphba.evaluate import alignment, significance
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.evaluate.findings import IMAGES, PEOPLE_AND_IMAGES, SIGNS, Finding, Independence
-from cliphba.tables import COLUMNS
+from cliphba.evaluate.findings import IMAGES, PEOPLE_AND_IMAGES, Finding, Independence, Procedure
+from cliphba.evaluate.group import BEHAVIOR, CLIP, GROUP
+from cliphba.evaluate.significance import Question
+from cliphba.tables import COLUMNS, RDMSeries
 
-HELD_OUT, GROUP = "held-out group", "group"
-OTHERS = ("behavior", "clip", GROUP)
+HELD_OUT = "held-out group"
+OTHERS = (BEHAVIOR, CLIP, GROUP)
 
 
 class _Quantity(NamedTuple):
-    """What is reported of a model: (participants,), and whom the model was trained on."""
+    """What is reported: of which model, less which other one, and whom either was trained on."""
 
-    metric: str
     model: str
-    each: Estimate
+    against: str | None
     seen: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} - {self.against}" if self.against else self.model
 
 
 def compare(
-    found: Alignments, *, group_participants: Collection[str], images_held_out: bool, seed: int
+    models: Mapping[str, RDMSeries],
+    measured: Mapping[str, RDMSeries],
+    procedure: Procedure,
+    *,
+    group_participants: Collection[str],
+    images_held_out: bool,
 ) -> pd.DataFrame:
     """Set the group models that were trained without a participant, each on that participant, against other models.
 
     Parameters
     ----------
-    found
-        Alignments of "clip", "behavior", "group" and, named as the participant, of the group model without each.
+    models
+        `CLIP`, `BEHAVIOR`, `GROUP` and, named as the participant, the group model without each.
+    measured
+        Participant to measured RDMs.
+    procedure
+        How RDMs are compared, and how intervals and p are made.
     group_participants
-        Whose recordings "group" was trained on.
+        Whose recordings `GROUP` was trained on.
     images_held_out
         Whether the images compared on had no part in any training.
-    seed
-        Of random sign flips, where there are too many participants to try all.
 
     Returns
     -------
     DataFrame
         Table of kind ``held_out_participants``: area under the alignment of each model, and by how much that of the
         group model that has not seen the participant exceeds it. Rows without a participant are means over
-        participants, with a p by sign flips if there are enough of them. Neither intervals nor p vary the
-        seed of training.
+        participants. Neither intervals nor p vary the seed of training.
     """
-    findings = [
-        finding
-        for quantity in _quantities(found, frozenset(group_participants))
-        for finding in _findings(quantity, found, images_held_out=images_held_out, seed=seed)
+    found = alignment.measure(models, measured, **procedure.bootstrap())
+    rows = [
+        finding.row()
+        for quantity in _quantities(frozenset(group_participants))
+        for finding in _findings(quantity, found, models, measured, procedure, images_held_out=images_held_out)
     ]
-    return pd.DataFrame([finding.row() for finding in findings])[list(COLUMNS["held_out_participants"])]
+    return pd.DataFrame(rows)[list(COLUMNS["held_out_participants"])]
 
 
-def _quantities(found: Alignments, group_participants: frozenset[str]) -> Iterator[_Quantity]:
-    held_out = found.own().map(found.area)
-    yield _Quantity("alignment_auc", HELD_OUT, held_out, frozenset())
+def _quantities(group_participants: frozenset[str]) -> Iterator[_Quantity]:
+    yield _Quantity(HELD_OUT, None, frozenset())
     for name in OTHERS:
-        area = found.rho[name].map(found.area)
         seen = group_participants if name == GROUP else frozenset()
-        yield _Quantity("alignment_auc", name, area, seen)
-        yield _Quantity("alignment_auc_difference", f"{HELD_OUT} - {name}", held_out - area, seen)
+        yield _Quantity(name, None, seen)
+        yield _Quantity(HELD_OUT, name, seen)
 
 
-def _findings(quantity: _Quantity, found: Alignments, *, images_held_out: bool, seed: int) -> Iterator[Finding]:
+def _findings(
+    quantity: _Quantity,
+    found: Alignments,
+    models: Mapping[str, RDMSeries],
+    measured: Mapping[str, RDMSeries],
+    procedure: Procedure,
+    *,
+    images_held_out: bool,
+) -> Iterator[Finding]:
     """Give a quantity for each participant, and its mean."""
-    metric, model, each, seen = quantity
+    metric = "alignment_auc_difference" if quantity.against else "alignment_auc"
+    curves = _curves(found, quantity.model)
+    if quantity.against:
+        curves = curves - _curves(found, quantity.against)
+    areas = curves.map(found.area)
     for index, name in enumerate(found.participants):
-        independence = Independence(images=images_held_out, data=True, people=name not in seen)
-        yield Finding(metric, model, each[index], IMAGES, independence, name)
-    enough = len(found.participants) >= significance.LEAST_PEOPLE
+        independence = Independence(images=images_held_out, data=True, people=name not in quantity.seen)
+        yield Finding(metric, quantity.name, areas[index], IMAGES, independence, name)
+    other = models[quantity.against] if quantity.against else None
+    questions = [
+        Question(models[name if quantity.model == HELD_OUT else quantity.model], [one], other)
+        for name, one in measured.items()
+    ]
+    strangers = quantity.seen.isdisjoint(found.participants)
     yield Finding(
         metric,
-        model,
-        each.mean_over_participants(found.draws),
+        quantity.name,
+        areas.mean_over_participants(found.draws),
         PEOPLE_AND_IMAGES,
-        Independence(images=images_held_out, data=True, people=seen.isdisjoint(found.participants)),
-        p=float(permutation.sign_flip_p(each.value, seed=seed)) if enough else np.nan,
-        test=SIGNS if enough else None,
+        Independence(images=images_held_out, data=True, people=strangers),
+        **significance.of_mean(curves.value, questions, procedure).columns(),
     )
+
+
+def _curves(found: Alignments, model: str) -> Estimate:
+    """(participants, times)."""
+    return found.own() if model == HELD_OUT else found.rho[model]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from cliphba.evaluate import alignment, differences, personal, second_order, significance
+from cliphba.evaluate import alignment, differences, latencies, personal, second_order, significance
 from cliphba.evaluate.alignment import Alignments
 from cliphba.evaluate.bootstrap import Estimate
 from cliphba.evaluate.findings import (
@@ -81,7 +81,7 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     Returns
     -------
     dict
-        Kind to table: ``alignment`` and ``contrast`` (of personal models), ``identification``, ``differences``,
+        Kind to table: ``alignment``, ``contrast`` and ``latency`` (of personal models), ``identification``, ``differences``,
         ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are left out.
 
     Raises
@@ -107,6 +107,9 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
         "alignment": _curves(found, own, independence),
         "contrast": course(found, GAIN, _gain(found), mean, independence).rename(
             columns={"model": "contrast", "rho": "value"}
+        ),
+        "latency": latencies.table(PERSONAL, found.own(), found.times_ms, found.participants, found.draws).assign(
+            **independence.columns()
         ),
         "identification": _matrices(sources),
         "differences": _differences(found, people, spaces, procedure, independence),
