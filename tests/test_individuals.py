@@ -97,7 +97,9 @@ def test_every_promised_row_is_there(study, summary):
         "own_alignment_gain": people,
         "identification_margin": 2 * people,
     }
-    assert set(tables) == {"alignment", "contrast", "identification", "differences", "second_order", "summary"}
+    kinds = {"alignment", "contrast", "latency", "identification", "differences", "second_order", "summary"}
+    assert set(tables) == kinds
+    assert set(tables["latency"]["curve"]) == {"personal"}
     assert len(tables["second_order"]) == 3 * people * (people - 1) // 2
     assert len(tables["identification"]) == 2 * people**2
 

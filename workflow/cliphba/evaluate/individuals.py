@@ -81,8 +81,8 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     Returns
     -------
     dict
-        Kind to table: ``alignment``, ``contrast`` and ``latency`` (of personal models), ``identification``, ``differences``,
-        ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are left out.
+        Kind to table: ``alignment``, ``contrast`` and ``latency`` (of personal models), ``identification``,
+        ``differences``, ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are left out.
 
     Raises
     ------
