@@ -82,7 +82,8 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     -------
     dict
         Kind to table: ``alignment``, ``contrast`` and ``latency`` (of personal models), ``identification``,
-        ``differences``, ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are left out.
+        ``differences``, ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are
+        left out.
 
     Raises
     ------
