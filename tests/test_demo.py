@@ -137,7 +137,6 @@ def test_people_are_identified(summary):
     assert np.isfinite(summary.loc[("identification_accuracy", "model-free"), "value"])
 
 
-@pytest.mark.parametrize("model", ["clip", "behavior"])
 def test_what_makes_people_different_is_recovered(summary):
     gains, latencies = summary.loc["gain_recovery"], summary.loc["latency_recovery"]
     assert gains.loc["personal", "low"] > 0
@@ -155,6 +154,7 @@ def test_every_number_says_what_it_is_independent_of(summary):
     assert summary.loc[("alignment_auc", "behavior"), "independent_people"]
 
 
+@pytest.mark.parametrize("model", ["clip", "behavior"])
 def test_static_models_know_nothing_before_onset(summary, model):
     baseline = summary.loc[("baseline_rho", model)]
     assert baseline["low"] <= 0 <= baseline["high"]
