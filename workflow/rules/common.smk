@@ -7,7 +7,7 @@ BACKBONE = multiext(
 )
 
 # Every torch rule takes the one GPU slot of a machine, so that trainings do not crowd each other out; a study that is
-# told to stay on the CPU takes none, and its trainings run side by side.
+# told to stay on the CPU takes none, and two of its trainings run side by side.
 GPU = int(STUDY.compute.device != "cpu")
 
 

@@ -22,6 +22,7 @@ rule embed:
     threads: STUDY.compute.threads
     resources:
         gpu=GPU,
+        trainings=1,
     params:
         compute=settings(STUDY.compute),
         images=STUDY.protocol.images,

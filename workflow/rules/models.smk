@@ -23,6 +23,7 @@ rule tune_behavior:
     threads: STUDY.compute.threads
     resources:
         gpu=GPU,
+        trainings=1,
     params:
         stage=stages.behavior(STUDY),
         # the state after every epoch, from which a job that was killed goes on
@@ -48,6 +49,7 @@ rule initialise_reweighting:
     threads: STUDY.compute.threads
     resources:
         gpu=GPU,
+        trainings=1,
     params:
         stage=stages.initial_reweighting(STUDY),
     script:
@@ -73,6 +75,7 @@ rule fit_group_reweighting:
     threads: STUDY.compute.threads
     resources:
         gpu=GPU,
+        trainings=1,
     params:
         stage=stages.reweighting(STUDY, "group"),
         members={"group": STUDY.group_participants},
@@ -101,6 +104,7 @@ rule tune_group:
     threads: STUDY.compute.threads
     resources:
         gpu=GPU,
+        trainings=1,
     params:
         stage=stages.adapters(STUDY, "group"),
         scratch=f"{RESULTS}/scratch/group",
