@@ -88,7 +88,11 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "fit_individual_reweightings": 1,
         "tune_individual": 3,
         "embed": 1,
-        "evaluate": 1,
+        "evaluate_judges": 1,
+        "evaluate_group": 1,
+        "evaluate_individuals": 1,
+        "recover_truth": 1,
+        "summarise": 1,
         "describe_decoding": 1,
         "draw_figure": 6,
     }

@@ -149,8 +149,12 @@ rule summarise:
         f"{RESULTS}/summary.parquet",
     log:
         f"{RESULTS}/logs/summarise.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarise.tsv"
     conda:
         ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
     script:
         "../scripts/summarise.py"
 
