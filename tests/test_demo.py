@@ -88,7 +88,7 @@ def test_is_as_hard_as_real_data(summary):
 def test_latencies_that_were_put_in_are_found(demo):
     """Errors of at most one sample for most people, for when decoding peaks and for when it sets in.
 
-    A course may have two peaks of nearly one height, an early one and a late one, of which either may be found higher.
+    A course may have two peaks of nearly one height, early and late, of which either may be found higher.
     A Gaussian response has no beginning: the one put in is taken to set in when it reaches a fifth of its peak.
     """
     truth = tables.read(RESULTS / "source/truth.parquet", "truth")
