@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, spearmanr
 
@@ -125,7 +126,9 @@ def test_too_few_participants_are_refused_and_the_alternative_is_named():
 
 def test_table_is_valid(tmp_path):
     space = np.array([0.1, 0.2, 0.3])
-    frame = second_order.table({"MEG": space, "models": 2 * space}, ("sub-02", "sub-01", "sub-03"))
+    people = ("sub-02", "sub-01", "sub-03")
+    spaces = {"MEG": space, "models": 2 * space}
+    frame = pd.concat([second_order.table(name, one, people) for name, one in spaces.items()])
     frame = frame.assign(**Independence(images=True, data=True, people=False).columns())
     found = accepted({"second_order": frame}, tmp_path)["second_order"].set_index(["space", "first", "second"])
     assert found.loc[("models", "sub-02", "sub-03"), "dissimilarity"] == 0.4

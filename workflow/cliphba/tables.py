@@ -283,6 +283,17 @@ class RDMs:
     stimuli: tuple[str, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def static(cls, values: NDArray[np.floating], stimuli: Sequence[str]) -> RDMs:
+        """Make RDMs without time course from (pairs,) dissimilarities."""
+        return cls(np.array([np.nan]), values[None].astype(np.float32), tuple(stimuli))
+
+    def without_time(self) -> RDMs:
+        """Average over times after stimulus onset; what has no time course stays as it is."""
+        if len(self.times_ms) == 1:
+            return self
+        return replace(self, times_ms=np.array([np.nan]), values=self.values[self.times_ms > 0].mean(0)[None])
+
     def row(self, index: int) -> NDArray[np.float32]:
         """Dissimilarities (pairs,) at a time, by its index."""
         row: NDArray[np.float32] = self.values[index]

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from cliphba import behavior as judgements
 from cliphba import progress, tables
 from cliphba.evaluate import ablation, alignment, behavior
@@ -18,7 +16,7 @@ found = [tables.read_rdms(path, of=test) for path in inputs.rdms]
 measurement = {rdms.metadata["participant"]: rdms for rdms in found}
 times_ms = found[0].times_ms
 judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)
-human = RDMs(np.array([np.nan]), judged[None].astype(np.float32), tuple(test))
+human = RDMs.static(judged, test)
 procedure = Procedure(**params.procedure)
 
 

@@ -56,7 +56,7 @@ for name, sessions in params.sessions.items():
     table.append((Amount(MINUTES, minutes[sessions - 1]), [*individuals[name], *bound]))
 
 judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)
-human = RDMs(np.array([np.nan]), judged[None].astype(np.float32), tuple(test))
+human = RDMs.static(judged, test)
 static = {name: tables.read_embedding(inputs[name]).rdms(test) for name in params.behavior_images}
 for name, agreement in behavior.agree(static, human, resamples=procedure.resamples, seed=procedure.seed).items():
     amount = Amount(TRAINING_IMAGES, params.behavior_images[name])

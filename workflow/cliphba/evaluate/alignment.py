@@ -277,8 +277,7 @@ def _curve(rho: Estimate, times_ms: Reals) -> pd.DataFrame:
 
 
 def _bound(estimate: Estimate, times_ms: Reals) -> pd.DataFrame:
-    low, high = estimate.interval()
-    return pd.DataFrame({"time_ms": times_ms, "value": estimate.value, "low": low, "high": high})
+    return pd.DataFrame({"time_ms": times_ms, **estimate.columns()})
 
 
 def _through_time(

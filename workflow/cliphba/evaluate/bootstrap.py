@@ -71,6 +71,11 @@ class Estimate:
         spread = count_noise_once(jointly, self.resampled.mean(1), people, participants=draws.shape[1], repeats=3)
         return Estimate(self.value.mean(0), spread)
 
+    def columns(self) -> dict[str, Reals]:
+        """Give the columns of a results table: the value and its 95 % interval, each shaped as `value`."""
+        low, high = self.interval()
+        return {"value": self.value, "low": low, "high": high}
+
     def interval(self, level: float = 0.95) -> tuple[Reals, Reals]:
         """Lower and upper end of the percentile interval (Efron & Tibshirani 1993, chapter 13), shaped as `value`.
 

@@ -76,7 +76,7 @@ def over_dimensions(
         of participants to models, q corrects it for the number of dimensions (false discovery rate); both are
         not-a-number with too few participants to reach any p of interest.
     """
-    targets = {name: _static(rdms.values[rdms.times_ms > 0].mean(0), rdms.stimuli) for name, rdms in measured.items()}
+    targets = {name: rdms.without_time() for name, rdms in measured.items()}
     stimuli = next(iter(targets.values())).stimuli
     shown = [embedding.of(stimuli) for embedding in embeddings.values()]
     values = np.stack([embedding.values[embedding.times_ms > 0] for embedding in shown]).astype(np.float64)
@@ -85,7 +85,7 @@ def over_dimensions(
         """(models, participants) from embeddings (models, times, images, dimensions)."""
         # one time after another: RDMs of all models and times at once may not fit into memory
         averaged = [sum(map(rdm.correlation_distance, model)) / len(model) for model in dimensions]
-        models = {name: _static(one, stimuli) for name, one in zip(embeddings, averaged, strict=True)}
+        models = {name: RDMs.static(one, stimuli) for name, one in zip(embeddings, averaged, strict=True)}
         found = measure(models, targets, comparison=comparison, resamples=resamples, seed=seed, label="dimensions")
         return found.personal().map(lambda rho: rho[..., 0])
 
@@ -158,17 +158,7 @@ def over_blocks(
 
 
 def _describe(estimate: Estimate) -> pd.DataFrame:
-    low, high = estimate.interval()
-    return pd.DataFrame(
-        {
-            name: np.atleast_1d(one)
-            for name, one in zip(("value", "low", "high"), (estimate.value, low, high), strict=True)
-        }
-    )
-
-
-def _static(values: Reals, stimuli: tuple[str, ...]) -> RDMs:
-    return RDMs(np.array([np.nan]), values[None].astype(np.float32), stimuli)
+    return pd.DataFrame({name: np.atleast_1d(one) for name, one in estimate.columns().items()})
 
 
 def _apart(courses: Reals) -> Reals:

@@ -114,8 +114,7 @@ class Finding:
 
     def row(self) -> dict[str, str | float | bool | None]:
         """Give it as a row of a table of kind ``summary``, but for its q."""
-        low, high = self.estimate.interval()
-        numbers = {"value": float(self.estimate.value), "low": float(low), "high": float(high)}
+        numbers = {name: float(value) for name, value in self.estimate.columns().items()}
         numbers |= {"p": float(self.p), "p_people": float(self.p_people)}
         texts = {name: getattr(self, name) for name in ("metric", "model", "participant", "varies", "test")}
         return {**texts, **numbers, **self.independence.columns()}

@@ -281,7 +281,7 @@ def _tabulate_spaces(
 ) -> pd.DataFrame:
     sources = {MODELS: independence, MEG: NOTHING, OTHER_MEG: OTHER_HALF}
     parts = [
-        second_order.table({name: space.value}, participants).assign(**sources[name].columns())
+        second_order.table(name, space.value, participants).assign(**sources[name].columns())
         for name, space in spaces.items()
     ]
     return pd.concat(parts, ignore_index=True)

@@ -13,7 +13,6 @@ from cliphba import behavior as judgements
 from cliphba import rdm
 from cliphba.evaluate import alignment, behavior, odd_one_out, permutation, significance
 from cliphba.evaluate.alignment import LOWER, UPPER
-from cliphba.evaluate.bootstrap import Reals
 from cliphba.evaluate.findings import IMAGES, JUDGE_SIGNS, LABELS, Finding, Independence, Procedure, tabulate
 from cliphba.evaluate.group import BEHAVIOR, CLIP, GROUP
 from cliphba.evaluate.odd_one_out import Accuracies
@@ -60,18 +59,15 @@ class Judged:
 
     def human(self) -> RDMs:
         """RDM of the judgements."""
-        return self._static(judgements.triplet_dissimilarity(self.triplets, list(self.stimuli)))
+        return RDMs.static(judgements.triplet_dissimilarity(self.triplets, list(self.stimuli)), self.stimuli)
 
     def by_dimensions(self) -> RDMs:
         """RDM of the embedding as models have theirs, by correlation over dimensions."""
-        return self._static(rdm.correlation_distance(self.embedding.to_numpy()))
+        return RDMs.static(rdm.correlation_distance(self.embedding.to_numpy()), self.stimuli)
 
     def by_choice(self) -> RDMs:
         """RDM of the embedding as its own model of choice has it, by dot products."""
-        return self._static(judgements.dot_product_dissimilarity(self.embedding.to_numpy()))
-
-    def _static(self, values: Reals) -> RDMs:
-        return RDMs(np.array([np.nan]), values[None].astype(np.float32), self.stimuli)
+        return RDMs.static(judgements.dot_product_dissimilarity(self.embedding.to_numpy()), self.stimuli)
 
 
 def evaluate(
@@ -97,7 +93,7 @@ def evaluate(
         Kind to table: ``behavior_rdm``, ``behavior_course``, ``odd_one_out`` and ``summary``.
     """
     human, found = judged.human(), odd_one_out.Judgements.of(judged.triplets, judged.stimuli)
-    static = {name: _without_time(model) for name, model in models.items()}
+    static = {name: model.without_time() for name, model in models.items()}
     # the embedding is made of judgements, its judges may be those of the judgements
     trained = Independence(images=images_held_out, data=images_held_out, people=False)
     sources = dict.fromkeys((*models, CONTRAST), trained) | INDEPENDENCE
@@ -123,13 +119,6 @@ def evaluate(
             ]
         ),
     }
-
-
-def _without_time(model: RDMs) -> RDMs:
-    """Mean of the RDMs after onset."""
-    if len(model.times_ms) == 1:
-        return model
-    return replace(model, times_ms=np.array([np.nan]), values=model.values[model.times_ms > 0].mean(0)[None])
 
 
 def _agreement(
@@ -256,7 +245,6 @@ def _course(
     )
     parts = []
     for name, rho in found.rho.items():
-        low, high = rho[0].interval()
-        values = {"time_ms": times_ms, "value": rho[0].value, "low": low, "high": high}
-        parts.append(pd.DataFrame(values).assign(model=name, **sources[name].columns()))
+        values = pd.DataFrame({"time_ms": times_ms, **rho[0].columns()})
+        parts.append(values.assign(model=name, **sources[name].columns()))
     return pd.concat(parts, ignore_index=True)

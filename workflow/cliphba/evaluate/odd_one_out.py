@@ -412,8 +412,7 @@ def _after_onset(points: Estimate, times_ms: Reals) -> Estimate:
 
 
 def _row(share: Estimate) -> pd.DataFrame:
-    low, high = share.interval()
-    return pd.DataFrame({"value": share.value, "low": low, "high": high})
+    return pd.DataFrame(share.columns())
 
 
 def _resample(

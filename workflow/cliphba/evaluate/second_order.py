@@ -75,13 +75,12 @@ def permutation_p(first: Reals, second: Reals, *, permutations: int, seed: int) 
     return permutation.relabelled_p(chance)[..., 0]
 
 
-def table(spaces: dict[str, Reals], participants: tuple[str, ...]) -> pd.DataFrame:
-    """Tabulate RDMs of participants, a part of the table of kind ``second_order``."""
+def table(space: str, dissimilarity: Reals, participants: tuple[str, ...]) -> pd.DataFrame:
+    """Tabulate an RDM of participants, a part of the table of kind ``second_order``."""
     rows, columns = rdm.pair_indices(len(participants))
     names = np.array(participants)
-    pairs = {"first": np.tile(names[rows], len(spaces)), "second": np.tile(names[columns], len(spaces))}
-    values = np.concatenate([np.empty(0), *spaces.values()])
-    return pd.DataFrame({"space": np.repeat(list(spaces), len(rows)), **pairs, "dissimilarity": values})
+    pairs = {"first": names[rows], "second": names[columns], "dissimilarity": dissimilarity}
+    return pd.DataFrame({"space": space, **pairs})
 
 
 def _peculiar(dissimilarity: Reals) -> Reals:
