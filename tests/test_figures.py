@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -25,7 +26,10 @@ def curves():
         for time in TIMES
         for rho in [np.nan if model == "group" and time <= 0 else peak * (time > 0)]
     ]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    frame["p"] = np.where((frame["model"] == "group") & (frame["time_ms"] == 40), 0.01, 0.5)
+    frame.attrs |= {"images": 40, "settings": {"evaluated_on": "held_out"}}
+    return frame
 
 
 @pytest.fixture
@@ -78,7 +82,8 @@ def rdms():
 @pytest.fixture
 def weights():
     rows = [(model, time, block, 0.5) for model in ("initial", "group") for time in TIMES[2:] for block in (1, 2)]
-    return pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"])
+    table = pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"])
+    return {str(name): part for name, part in table.groupby("model", sort=False)}
 
 
 @pytest.fixture
@@ -129,13 +134,13 @@ def line(axes, colour):
 
 
 def test_alignment_names_models_ceiling_and_n(curves, ceiling):
-    figure = alignment.draw(curves, ceiling, stimuli=40, note=NOTE)
+    figure = alignment.draw(curves, ceiling, note=NOTE)
     for text in (
         "CLIP",
         "Behavior model",
         "Group MEG model",
         "noise ceiling",
-        "3 participants, 40",
+        "3 participants, 40 held-out images",
         "(ms)",
         "ρ",
         NOTE,
@@ -144,9 +149,35 @@ def test_alignment_names_models_ceiling_and_n(curves, ceiling):
 
 
 def test_alignment_draws_the_means_in_the_models_colours(curves, ceiling):
-    axes = alignment.draw(curves, ceiling, stimuli=40).axes[0]
+    axes = alignment.draw(curves, ceiling).axes[0]
     np.testing.assert_allclose(line(axes, style.COLOURS["clip"]).get_ydata(), [0, 0, 0.1, 0.1])
     np.testing.assert_allclose(line(axes, style.COLOURS["group"]).get_ydata(), [np.nan, np.nan, 0.3, 0.3])
+
+
+def bars(axes):
+    """Colour and extent in time of the significance bars, which stand in shares of the axes' height."""
+    found = [one for one in axes.collections if one.get_transform() == axes.get_xaxis_transform()]
+    return [
+        (to_hex(one.get_facecolor()[0]), path.get_extents().intervalx.tolist())
+        for one in found
+        for path in one.get_paths()
+    ]
+
+
+def test_alignment_marks_the_times_at_which_a_model_is_significant(curves, ceiling):
+    axes = alignment.draw(curves, ceiling).axes[0]
+    assert bars(axes) == [(style.COLOURS["group"].lower(), [30, 50])]
+    # below everything that is drawn
+    top = max(path.get_extents().y1 for one in axes.collections[-3:] for path in one.get_paths())
+    low, high = axes.get_ylim()
+    assert low + top * (high - low) <= curves["low"].min()
+
+
+def test_alignment_with_data_of_training_says_so(curves, ceiling):
+    curves.attrs["settings"] = {"evaluated_on": "training"}
+    found = texts(alignment.draw(curves, ceiling))
+    assert "40 training images" in found
+    assert "Alignment with training MEG" in found
 
 
 def test_behavior_shows_percentiles_in_one_order(rdms, summary):
@@ -187,12 +218,13 @@ def test_reweighting_has_a_panel_a_model(weights):
     titles = [axes.get_title() for axes in figure.axes[:2]]
     assert titles == ["Before training", "Group MEG model"]
     assert "Vision block" in texts(figure)
-    assert len(reweighting.draw(weights[weights["model"] == "group"]).axes) == 2  # a panel and its colour bar
+    assert len(reweighting.draw({"group": weights["group"]}).axes) == 2  # a panel and its colour bar
 
 
 def test_reweighting_of_many_blocks_thins_out_labels():
     rows = [("group", time, block, 1 / 24) for time in TIMES for block in range(24)]
-    figure = reweighting.draw(pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"]))
+    table = pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"])
+    figure = reweighting.draw({"group": table})
     assert len(figure.axes[0].get_yticks()) == 12
 
 
@@ -288,7 +320,7 @@ def test_labels_are_spread_in_order_around_their_centre():
 @pytest.mark.parametrize("ending", ["svg", "png"])
 def test_the_same_table_gives_the_same_bytes(curves, ceiling, tmp_path, ending):
     for name in ("first", "second"):
-        save(alignment.draw(curves, ceiling, stimuli=4, note=NOTE), tmp_path / "figures" / f"{name}.{ending}")
+        save(alignment.draw(curves, ceiling, note=NOTE), tmp_path / "figures" / f"{name}.{ending}")
     first, second = ((tmp_path / "figures" / f"{name}.{ending}").read_bytes() for name in ("first", "second"))
     assert first == second
     assert len(list((tmp_path / "figures").iterdir())) == 2  # nothing half-written is left

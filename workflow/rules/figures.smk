@@ -1,11 +1,18 @@
 # Figures: drawn from tables alone.
 
+from cliphba.figures.catalogue import CATALOGUE
+
 NOTE = "Simulated data"
 if STUDY.protocol.evaluated_on == "training":
     NOTE += "; alignment with data of training (published protocol)"
 
-# What each figure is drawn from.
+# What each figure is drawn from; cliphba.figures.catalogue says what these tables are and what is seen.
 FIGURE_TABLES = {
+    "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
+    "training": {
+        # plain CLIP is not trained
+        "logs": [f"{RESULTS}/models/{model}_training.parquet" for model in MODELS[1:]],
+    },
     "behavior": {
         "rdms": f"{EVALUATION}/judges/behavior_rdm.parquet",
         "summary": f"{RESULTS}/summary.parquet",
@@ -13,20 +20,16 @@ FIGURE_TABLES = {
     "alignment": {
         "alignment": f"{EVALUATION}/group/alignment.parquet",
         "ceiling": f"{EVALUATION}/group/ceiling.parquet",
-        "stimuli": f"{SOURCE}/stimuli.parquet",
     },
     "reweighting": {
-        "initial": f"{RESULTS}/models/initial_reweighting.parquet",
-        "group": f"{RESULTS}/models/group_reweighting.parquet",
+        "reweighting": [
+            f"{RESULTS}/models/initial_reweighting.parquet",
+            f"{RESULTS}/models/group_reweighting.parquet",
+        ],
     },
     "identification": {
         "identification": f"{EVALUATION}/individuals/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",
-    },
-    "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
-    # plain CLIP is not trained
-    "training": {
-        model: f"{RESULTS}/models/{model}_training.parquet" for model in MODELS[1:]
     },
 }
 
@@ -38,8 +41,8 @@ rule draw_figure:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
             caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
+            category=lambda wildcards: CATALOGUE[wildcards.figure].section,
+            labels=lambda wildcards: {"figure": CATALOGUE[wildcards.figure].title},
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",
     log:
@@ -52,5 +55,6 @@ rule draw_figure:
         ENVIRONMENT
     params:
         note=NOTE,
+        caption=lambda wildcards: CATALOGUE[wildcards.figure].caption,
     script:
         "../scripts/draw_figure.py"

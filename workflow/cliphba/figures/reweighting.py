@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,13 +12,13 @@ from cliphba.figures import style
 
 
 @style.applied
-def draw(reweighting: pd.DataFrame, *, note: str | None = None) -> Figure:
+def draw(reweighting: Mapping[str, pd.DataFrame], *, note: str | None = None) -> Figure:
     """Show the weights of the vision blocks over time, a panel a model.
 
     Parameters
     ----------
     reweighting
-        Table of kind ``reweighting``; models are shown in the order they come in.
+        Tables of kind ``reweighting``; models are shown in the order they come in.
     note
         Shown at the lower edge.
 
@@ -25,17 +27,17 @@ def draw(reweighting: pd.DataFrame, *, note: str | None = None) -> Figure:
     Figure
         Heat maps block x time on a common scale; the weights of one time sum to one.
     """
-    models = list(reweighting["model"].unique())
-    figure = style.new_figure(30 + 75 * len(models), 70, note=note)
-    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
-    largest = reweighting["weight"].max()
-    for axes, model in zip(panels, models, strict=True):
-        weights = reweighting[reweighting["model"] == model].pivot(index="block", columns="time_ms", values="weight")
+    weights_of = {model: rows for table in reweighting.values() for model, rows in table.groupby("model")}
+    figure = style.new_figure(30 + 75 * len(weights_of), 70, note=note)
+    panels = figure.subplots(1, len(weights_of), sharey=True, squeeze=False)[0]
+    largest = max(rows["weight"].max() for rows in weights_of.values())
+    for axes, (model, rows) in zip(panels, weights_of.items(), strict=True):
+        weights = rows.pivot(index="block", columns="time_ms", values="weight")
         image = axes.pcolormesh(
             weights.columns, weights.index, weights, cmap="viridis", vmin=0, vmax=largest, rasterized=True
         )
         axes.set_yticks(_few(weights.index.to_numpy()))
-        axes.set_title(style.LABELS.get(model, model))
+        axes.set_title(style.LABELS.get(str(model), str(model)))
         style.time_axis(axes, weights.columns.to_numpy())
         axes.autoscale(axis="x", tight=True)
     panels[0].set_ylabel("Vision block (input to output)")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.style
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -30,6 +33,10 @@ LABELS = {
     "initial": "Before training",
 }
 CEILING, FAINT, REFERENCE = "#DCDCDC", "#A8A8A8", "#8C8C8C"
+#: What counts as significant.
+LEVEL = 0.05
+#: Height of one row of significance bars, as a share of the axes.
+BAR = 0.035
 
 # "default" first, so that nobody's own matplotlibrc changes a figure
 applied = matplotlib.style.context(
@@ -74,6 +81,91 @@ def time_axis(axes: Axes, times_ms: NDArray[np.float64]) -> None:
 def reference_line(axes: Axes, value: float) -> None:
     """Draw the line of nothing there: zero correlation, chance."""
     axes.axhline(value, color=REFERENCE, linewidth=0.7, zorder=0.5)
+
+
+def curve(axes: Axes, course: pd.DataFrame, colour: str, *, value: str = "value", linestyle: str = "-") -> None:
+    """Draw a course over time with its 95 % interval as a shade.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    course
+        Columns time_ms, low, high and that of the value; not-a-number where undefined.
+    colour
+        Of line and shade.
+    value
+        Column of the line.
+    linestyle
+        Of the line.
+    """
+    ordered = course.sort_values("time_ms")
+    axes.fill_between(ordered["time_ms"], ordered["low"], ordered["high"], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(ordered["time_ms"], ordered[value], color=colour, linestyle=linestyle)
+
+
+def ceiling_band(axes: Axes, ceiling: pd.DataFrame, label: str = "noise ceiling") -> None:
+    """Draw the band between the lower and the upper noise ceiling (columns time_ms, bound, value), and name it."""
+    bounds = ceiling.pivot(index="time_ms", columns="bound", values="value")
+    axes.fill_between(bounds.index, bounds["lower"], bounds["upper"], color=CEILING, linewidth=0, zorder=0.2)
+    upper = bounds["upper"].to_numpy()
+    peak = (bounds.index.to_numpy()[np.nanargmax(upper)], np.nanmax(upper))
+    axes.annotate(
+        label, peak, xytext=(6, 0), textcoords="offset points",
+        color=COLOURS["model-free"], fontsize=7, va="bottom",
+    )  # fmt: skip
+
+
+def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]]) -> None:
+    """Draw bars under all curves, a row each, where p is below `LEVEL`.
+
+    Call it when all else is drawn: the axes are extended downwards to make room.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    courses
+        Of each row, from top to bottom, a table with columns time_ms (evenly spaced) and p, and the bars' colour.
+    """
+    low, high = axes.get_ylim()
+    room = BAR * (len(courses) + 0.5)
+    axes.set_ylim(low - (high - low) * room / (1 - room), high)
+    for row, (course, colour) in enumerate(courses):
+        ordered = course.sort_values("time_ms")
+        times_ms = ordered["time_ms"].to_numpy(np.float64)
+        half = np.diff(times_ms).min() / 2
+        significant = ordered["p"].to_numpy(np.float64) < LEVEL
+        axes.fill_between(
+            np.stack([times_ms - half, times_ms + half], axis=1).ravel(),
+            room - BAR * (row + 0.8),
+            room - BAR * (row + 0.2),
+            where=np.repeat(significant, 2).tolist(),
+            transform=axes.get_xaxis_transform(),
+            color=colour,
+            linewidth=0,
+        )
+
+
+def name_curves(axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str]) -> None:
+    """Write names at the right ends of curves, where no legend has to be looked up.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    ends
+        Name to the height at which its curve ends.
+    colours
+        Name to colour.
+    """
+    low, high = axes.get_ylim()
+    heights = spread(np.array(list(ends.values())), 0.055 * (high - low))
+    for name, height in zip(ends, heights, strict=True):
+        axes.annotate(
+            name, (1.01, height), xycoords=axes.get_yaxis_transform(), va="center", color=colours[name],
+            annotation_clip=False,
+        )  # fmt: skip
 
 
 def interval(value: float, low: float, high: float) -> str:

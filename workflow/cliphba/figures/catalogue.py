@@ -1,0 +1,111 @@
+"""Every figure: where it stands in the report, what it shows, what it is drawn from.
+
+Plain data, so that the workflow can read it without importing matplotlib. A figure's name is that of the module that
+draws it: ``cliphba.figures.<name>.draw`` takes the tables named here and a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Section = Literal["Data quality", "Behaviour", "Group", "Individuals", "Controls"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a figure.
+
+    Attributes
+    ----------
+    section
+        Of the report.
+    title
+        Short name.
+    caption
+        What is seen, on what data: two to five sentences. The tables are named below it by the report itself.
+    reading
+        One sentence on how to read it, for the gallery.
+    tables
+        Argument of its ``draw`` to the kind of table. Several tables of a kind come as a mapping, by the names of
+        their files less the kind: ``sub-01`` to what stands in ``sub-01_training.parquet``.
+    """
+
+    section: Section
+    title: str
+    caption: str
+    reading: str
+    tables: Mapping[str, str]
+
+
+CATALOGUE: dict[str, Entry] = {
+    "decoding": Entry(
+        section="Data quality",
+        title="Pairwise decoding",
+        caption="""\
+Mean dissimilarity (pairwise decoding accuracy, unless the axis says otherwise) of the training images, all shown
+equally often, over time: thin for each participant, thick for their mean. Decoders are tested on sessions that they
+were not trained on.""",
+        reading="""\
+Without a rise above chance after onset there is nothing in the recordings to be modelled.""",
+        tables={"decoding": "decoding"},
+    ),
+    "training": Entry(
+        section="Controls",
+        title="Training",
+        caption="""\
+Loss of every training by epoch on training and on validation images; of each stage the epoch with the lowest
+validation loss is kept (circles), and the next stage starts there. Training losses of MEG models include temporal
+noise, those of stage 2 are means over batches, so that they may lie above validation. Losses of MEG models, and the
+three parts of their validation loss (logarithmic), are divided by the validation loss before the first epoch. Test
+images play no role.""",
+        reading="""\
+Every training should have come to rest; a circle at the last epoch says that it was cut short.""",
+        tables={"logs": "training"},
+    ),
+    "behavior": Entry(
+        section="Behaviour",
+        title="RDMs of people and models",
+        caption="""\
+Dissimilarity of the test images for people (odd-one-out judgements), for CLIP, and for the Behavior model, with the
+Spearman correlation to the human RDM and its 95 % bootstrap interval over images. No training saw these images.""",
+        reading="""\
+The more the pattern on the right resembles that on the left, the more the model judges as people do.""",
+        tables={"rdms": "behavior_rdm", "summary": "summary"},
+    ),
+    "alignment": Entry(
+        section="Group",
+        title="Alignment over time",
+        caption="""\
+Spearman correlation of each model's RDM with the participants' MEG RDMs at each time, averaged over participants,
+on test images in the test half of the sessions (published protocol: training images and sessions, as the figure
+then says). Shades: 95 % bootstrap intervals over images and participants; grey band: noise ceiling of the same
+quantity; bars: p < 0.05 by permutation of the images, corrected for the number of times. Models of MEG have no
+values up to onset.""",
+        reading="""\
+A model is as good as the data allow where its line reaches the grey band.""",
+        tables={"alignment": "alignment", "ceiling": "ceiling"},
+    ),
+    "reweighting": Entry(
+        section="Group",
+        title="Weights of the vision blocks",
+        caption="""\
+Weight of each vision block at each time after picture onset: pre-optimised on training images, and as learnt by the
+group model.""",
+        reading="""\
+Bright cells say which block of the vision tower speaks at which time.""",
+        tables={"reweighting": "reweighting"},
+    ),
+    "identification": Entry(
+        section="Individuals",
+        title="Identification",
+        caption="""\
+Alignment of each personal model (rows) with the held-out MEG of every participant (columns), double-centred; own
+cells outlined. Right: the same with the participant's RDMs from the training half in place of a model. It shows
+that a model is personal, not why: anatomy alone suffices.""",
+        reading="""\
+A dot inside an outline is a person whose own model (left) or own recordings (right) fit best.""",
+        tables={"identification": "identification", "summary": "summary"},
+    ),
+}
