@@ -145,6 +145,10 @@ def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]]) -
             color=colour,
             linewidth=0,
         )
+    axes.annotate(
+        f"p < {LEVEL}", (1.01, room / 2), xycoords="axes fraction", va="center", color=REFERENCE, fontsize=7,
+        annotation_clip=False,
+    )  # fmt: skip
 
 
 def name_curves(axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str]) -> None:
