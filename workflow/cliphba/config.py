@@ -419,6 +419,16 @@ class Evaluation(Section):
     )
 
 
+class Saliency(Section):
+    """Which parts of a picture the group's and every personal model's embedding hangs on, at each time."""
+
+    images: Count = Field(4, description="Test images that are mapped, chosen evenly from first to last.")
+    masks: Count = Field(1000, description="Random masks that each image is hidden behind.")
+    cells: Annotated[int, Field(ge=2)] = Field(
+        8, description="Cells along a side of the grid of a mask; half of them are hidden."
+    )
+
+
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -474,6 +484,7 @@ class Study(Section):
         default_factory=individual_training_defaults, description="Fine-tuning to one person's MEG."
     )
     evaluation: Evaluation = Field(default_factory=Evaluation, description="Statistics on held-out data.")
+    saliency: Saliency = Field(default_factory=Saliency, description="Maps of what models look at over time.")
     compute: Compute = Field(default_factory=Compute, description="Threads and device.")
 
     @model_validator(mode="after")
@@ -504,6 +515,8 @@ class Study(Section):
     def _check_amounts(self) -> None:
         """Refuse more images or sessions than there are, and sessions too few to be cross-validated."""
         images, sessions = self.simulation.training_images, len(self.halves["train"])
+        if self.saliency.images > self.simulation.test_images:
+            raise ValueError(f"saliency.images: must be at most {self.simulation.test_images}, all test images")
         least = 2 if self.decoding.folds == "session" else 1
         for level in ("group", "individual"):
             training: DynamicTraining = getattr(self, f"{level}_training")

@@ -84,6 +84,7 @@ TINY = config.Study(
         update={"stage_1_epochs": 5, "stage_2_epochs": 2, "batch_size": 16}
     ),
     evaluation=config.Evaluation(resamples=100, permutations=200),
+    saliency=config.Saliency(images=2, masks=100),
     compute=config.Compute(device="cpu"),
 )
 

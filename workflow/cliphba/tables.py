@@ -30,6 +30,7 @@ from cliphba import __version__, rdm
 METADATA_KEY = b"cliphba"
 
 TEXT, REAL, WHOLE, TRUTH = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+REALS, BYTES = pa.list_(pa.float32()), pa.binary()
 
 #: Whether the images, the recordings or judgements, and the people of a row had no part in fitting or choosing what
 #: the row is about; what is not known to be independent is not.
@@ -57,6 +58,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "training": {"stage": WHOLE, "epoch": WHOLE, "split": TEXT, "total": REAL, "pattern": REAL, "magnitude": REAL,
                  "generalisation": REAL},
     "backbone_quality": {"measure": TEXT, "value": REAL, "chance": REAL},
+    "saliency": {"model": TEXT, "stimulus": TEXT, "time_ms": REAL, "saliency": REALS},
+    "pictures": {"stimulus": TEXT, "png": BYTES},
     # evaluation
     "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "quantity": TEXT, "value": REAL, "chance": REAL,
                  **INDEPENDENCE},

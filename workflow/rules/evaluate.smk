@@ -139,6 +139,36 @@ rule recover_truth:
         "../scripts/recover_truth.py"
 
 
+rule map_saliency:
+    input:
+        backbone=BACKBONE,
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        models=expand(
+            f"{RESULTS}/models/{{model}}.safetensors",
+            model=["group", *STUDY.participants],
+        ),
+    output:
+        saliency=f"{EVALUATION}/saliency/saliency.parquet",
+        pictures=f"{EVALUATION}/saliency/pictures.parquet",
+    log:
+        f"{RESULTS}/logs/map_saliency.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/map_saliency.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.compute.threads
+    resources:
+        gpu=GPU,
+        trainings=1,
+    params:
+        compute=settings(STUDY.compute),
+        images=STUDY.protocol.images,
+        saliency=settings(STUDY.saliency),
+        seed=STUDY.seed_of("map_saliency"),
+    script:
+        "../scripts/map_saliency.py"
+
+
 rule summarise:
     input:
         judges=rules.evaluate_judges.output.summary,

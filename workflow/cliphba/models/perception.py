@@ -94,6 +94,18 @@ class PerceptionModel:
         return embedding.rdms(embedding.stimuli)
 
     @torch.no_grad()
+    def respond(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed decoded images (images, 3, height, width) in one pass: (times, images, dimensions).
+
+        There is no noise, whatever the protocol, so that only what is in an image matters.
+        """
+        values = self._similarity(torch.from_numpy(images).to(self.backbone.device))
+        if self.head is not None:
+            values = self.head(values)
+        responses: NDArray[np.float32] = values.float().cpu().numpy()
+        return responses
+
+    @torch.no_grad()
     def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:
         tracked = track(parts, "embedding", unit="batch", total=batches)
         values = torch.cat([self._similarity(part) for part in tracked], dim=1)
