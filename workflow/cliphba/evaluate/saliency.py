@@ -59,8 +59,7 @@ class Masks:
         so that no shift leaves an edge uncovered.
         """
         rows, columns = (self._interpolation(side, shift) for shift in self.shift.T)
-        hidden: Pixels = rows @ self.hiding.astype(np.float32) @ columns.swapaxes(1, 2)
-        return hidden
+        return np.asarray(rows @ self.hiding.astype(np.float32) @ columns.swapaxes(1, 2))
 
     def _interpolation(self, side: int, shift: Reals) -> Pixels:
         """Weight of each cell for each pixel along one axis: (masks, side, cells)."""
@@ -137,8 +136,8 @@ def turn(full: NDArray[np.floating], masked: NDArray[np.floating]) -> Reals:
     Returns
     -------
     ndarray
-        (times, masks). An embedding of zeros, which models of responses may give, has no direction: with any other its
-        cosine is taken to be 0, and two of them are the same, so that nothing has turned.
+        (times, masks). An embedding of zeros, which models of responses may give, has no direction: its cosine with
+        any other is taken to be 0, and two of them are the same, so that nothing has turned.
     """
     (one, full_silent), (other, masked_silent) = _directions(full), _directions(masked)
     # the same as 1 - cosine, but exactly zero where nothing changes
@@ -154,7 +153,7 @@ def _directions(embedding: NDArray[np.floating]) -> tuple[Reals, NDArray[np.bool
 
 
 def block_means(hidden: Pixels) -> Pixels:
-    """Average masks (masks, side, side) over equal square blocks of pixels, as many as there can be up to 56 a side."""
+    """Average masks (masks, side, side) over equal square blocks of pixels, as many as can be up to 56 a side."""
     side = hidden.shape[-1]
     blocks = max(count for count in range(1, FINEST + 1) if side % count == 0)
     parted = hidden.reshape(-1, blocks, side // blocks, blocks, side // blocks)
@@ -184,8 +183,9 @@ def mean_over_masks(turned: Reals, hidden: Pixels) -> Reals:
     """
     total = hidden.sum(axis=0, dtype=np.float64)
     if not total.all():
-        raise ValueError(f"masks: none of {len(hidden)} hides every part of the picture; set saliency.masks higher")
-    return np.asarray(np.tensordot(turned, hidden.astype(np.float64), axes=1) / total)
+        raise ValueError(f"masks: none of {len(hidden)} hides some part of the picture; set saliency.masks higher")
+    saliency: Reals = np.tensordot(turned, hidden.astype(np.float64), axes=1) / total
+    return saliency
 
 
 def choose(stimuli: Sequence[str], count: int) -> list[str]:
@@ -193,9 +193,7 @@ def choose(stimuli: Sequence[str], count: int) -> list[str]:
     return [stimuli[index] for index in np.linspace(0, len(stimuli) - 1, count).round().astype(int)]
 
 
-def describe(
-    model: str, times_ms: Reals, embed: Embed, images: Mapping[str, Pixels], masks: Masks
-) -> pd.DataFrame:
+def describe(model: str, times_ms: Reals, embed: Embed, images: Mapping[str, Pixels], masks: Masks) -> pd.DataFrame:
     """Map the saliency of several pictures to a model.
 
     Parameters
