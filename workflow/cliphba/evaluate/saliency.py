@@ -66,7 +66,7 @@ class Masks:
         cells = self.hiding.shape[-1]
         pixels = (np.arange(side) + 0.5) / side * cells + shift[:, None]
         places = np.clip(pixels * cells / (cells + 1) - 0.5, 0, cells - 1)
-        weights = np.maximum(0, 1 - np.abs(places[..., None] - np.arange(cells)))
+        weights: Reals = np.maximum(0, 1 - np.abs(places[..., None] - np.arange(cells)))
         return weights.astype(np.float32)
 
 
