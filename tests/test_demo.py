@@ -11,8 +11,10 @@ import time
 import numpy as np
 import psutil
 import pytest
+from scipy.stats import spearmanr
 
 from cliphba import tables
+from cliphba.evaluate.recovery import centres
 from cliphba.meg.latency import onset_latency, peak_latency
 from cliphba.simulate.factors import FACTORS
 from cliphba.simulate.recordings import response_kernels
@@ -128,6 +130,29 @@ def test_behavior_model_learns_human_judgements(summary):
 @pytest.mark.parametrize("comparison", ["group - clip", "group - behavior"])
 def test_group_model_follows_the_brain_better(summary, comparison):
     assert summary.loc[("alignment_auc_difference", comparison), "low"] > 0
+
+
+def test_complexity_is_not_what_the_group_model_knows(summary):
+    left = summary.loc[("alignment_auc", "group without complexity")]
+    assert left["low"] > 0
+    assert left["p"] <= 0.05
+    assert left["value"] > summary.loc[("alignment_auc", "complexity"), "value"]
+
+
+def test_model_generalises_over_time_as_the_brain_does(summary):
+    likeness = summary.loc["generalisation_likeness"]
+    assert likeness.loc["group", "low"] > 0
+    assert likeness.loc["group", "value"] < likeness.loc["upper ceiling", "value"]
+
+
+def test_dimensions_seen_later_speak_later(demo):
+    """Shapes before materials: by how much a dimension varies over images, which is all that RDMs know of it."""
+    courses = tables.read(RESULTS / "evaluation/dynamics/dimension_course.parquet", "dimension_course")
+    spread = courses[(courses["model"] == "group") & (courses["quantity"] == "spread")]
+    wide = spread.pivot(index="time_ms", columns="dimension", values="value")
+    centre_ms = centres((wide.T / wide.sum(axis=1)).T.to_numpy(), wide.index.to_numpy())
+    latency_ms = {factor.name: factor.latency_ms for factor in FACTORS}
+    assert spearmanr(centre_ms, [latency_ms[name] for name in wide.columns], alternative="greater").pvalue <= 0.05
 
 
 def test_people_are_identified(summary):

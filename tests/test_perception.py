@@ -91,6 +91,16 @@ def test_decoded_images_give_what_files_give(backbone, models, files, kind):
     np.testing.assert_allclose(decoded.values, models[kind].embed(files).values, atol=1e-6)
 
 
+def test_class_tokens_are_the_towers_whatever_the_batch(backbone, models, files, monkeypatch):
+    images = backbone.read_images(files)
+    monkeypatch.setattr(perception, "BATCH", 2)
+    found = models["clip"].class_tokens(images, [str(index) for index in range(len(files))])
+    with torch.no_grad():
+        expected = backbone.class_tokens(images)
+    np.testing.assert_allclose(found.values, expected, atol=1e-5)
+    assert found.values.shape[0] == LAYERS
+
+
 def test_rdms_are_those_of_the_embedding_and_can_be_stored(models, files, tmp_path):
     made = models["dynamic"].rdms(files)
     expected = [1 - rdm.to_triangle(np.corrcoef(time)) for time in models["dynamic"].embed(files).values]

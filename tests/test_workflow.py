@@ -43,6 +43,8 @@ def test_everything_promised_is_there(study):
         "identification_accuracy",
         "identification_margin",
         "odd_one_out_accuracy",
+        "generalisation_likeness",
+        "layer_order",
         "gain_recovery",
     } <= set(summary["metric"])
     assert summary[["value", "low", "high"]].notna().all().all()
@@ -88,9 +90,13 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "fit_individual_reweightings": 1,
         "tune_individual": 3,
         "embed": 1,
+        "embed_blocks": 1,
         "evaluate_judges": 1,
         "evaluate_group": 1,
         "evaluate_individuals": 1,
+        "evaluate_layers": 1,
+        "evaluate_dynamics": 1,
+        "evaluate_complexity": 1,
         "recover_truth": 1,
         "summarise": 1,
         "describe_decoding": 1,

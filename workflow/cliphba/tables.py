@@ -49,6 +49,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     # the truth behind the simulated study
     "factors": {"stimulus": TEXT, "factor": TEXT, "value": REAL},
     "truth": {"participant": TEXT, "factor": TEXT, "gain": REAL, "latency_ms": REAL, "anatomy": WHOLE},
+    # what pictures are like, whatever they show
+    "complexity": {"stimulus": TEXT, "measure": TEXT, "value": REAL},
     # recordings
     "recordings": {"participant": TEXT, "session": TEXT, "half": TEXT},
     "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE},
@@ -78,6 +80,13 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "differences": {"aspect": TEXT, "item": TEXT, "time_ms": REAL, "quantity": TEXT, **ESTIMATE, "p": REAL, "q": REAL,
                     **INDEPENDENCE},
     "second_order": {"space": TEXT, "first": TEXT, "second": TEXT, "dissimilarity": REAL, **INDEPENDENCE},
+    "generalisation": {"source": TEXT, "time_ms": REAL, "other_time_ms": REAL, "value": REAL, **INDEPENDENCE},
+    "dimension_course": {"model": TEXT, "quantity": TEXT, "dimension": TEXT, "time_ms": REAL, **ESTIMATE,
+                         "rank": REAL, "rank_low": REAL, "rank_high": REAL, **INDEPENDENCE},
+    "layer_alignment": {"model": TEXT, "block": WHOLE, "participant": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL,
+                        "high": REAL, "p": REAL, "p_people": REAL, **INDEPENDENCE},
+    "layer_latency": {"model": TEXT, "block": WHOLE, "participant": TEXT, "quantity": TEXT, **ESTIMATE,
+                      **INDEPENDENCE},
     "ablation": {"variant": TEXT, "metric": TEXT, "value": REAL, "low": REAL, "high": REAL, "worth": REAL,
                  "worth_low": REAL, "worth_high": REAL, **INDEPENDENCE},
     "data_efficiency": {"trained_on": TEXT, "amount": REAL, "metric": TEXT, "model": TEXT, **ESTIMATE, "varies": TEXT,
@@ -456,6 +465,31 @@ class Embedding:
         return LazyRDMs(self.times_ms, tuple(stimuli), row, self.metadata)
 
 
+@dataclass(frozen=True)
+class ClassTokens:
+    """Class token of each image after every block of a vision tower.
+
+    Attributes
+    ----------
+    values
+        (blocks, stimuli, width) float32, the first block first.
+    stimuli
+        Identifiers in order.
+    metadata
+        Model, provenance.
+    """
+
+    values: NDArray[np.float32]
+    stimuli: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def rdms(self) -> dict[int, RDMs]:
+        """Block, from 1 on, to its RDM: 1 - cosine, without time course."""
+        units = rdm.unit(self.values, "cosine")
+        distances = (1 - rdm.to_triangle(block @ block.T) for block in units)
+        return {number: RDMs.static(one, self.stimuli) for number, one in enumerate(distances, start=1)}
+
+
 def _fixed_lists(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[-1])
 
@@ -565,16 +599,47 @@ def read_rdms(path: Path | str, *, of: Sequence[str] | None = None) -> RDMs:
 
 def write_embedding(embedding: Embedding, path: Path | str, **metadata: Any) -> None:
     """Write an embedding: a row is a stimulus at a time, its dimensions one fixed-size list."""
-    times, stimuli, _ = embedding.values.shape
-    table = pa.table(
-        {
-            "time_ms": pa.array(np.repeat(embedding.times_ms, stimuli)),
-            "stimulus": pa.array(list(embedding.stimuli) * times),
-            "value": _fixed_lists(embedding.values.astype(np.float32)),
-        }
-    )
-    described = {**embedding.metadata, **metadata, "kind": "embedding", "stimuli": list(embedding.stimuli)}
-    _write_table(table, Path(path), described)
+    described = {**embedding.metadata, **metadata, "kind": "embedding"}
+    _write_lists({"time_ms": embedding.times_ms}, embedding.values, embedding.stimuli, Path(path), described)
+
+
+def write_class_tokens(tokens: ClassTokens, path: Path | str, **metadata: Any) -> None:
+    """Write class tokens: a row is a stimulus at a block, its token one fixed-size list."""
+    blocks = np.arange(1, len(tokens.values) + 1)
+    described = {**tokens.metadata, **metadata, "kind": "class_tokens"}
+    _write_lists({"block": blocks}, tokens.values, tokens.stimuli, Path(path), described)
+
+
+def read_class_tokens(path: Path | str) -> ClassTokens:
+    """Read class tokens written by `write_class_tokens`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a table of class tokens.
+    """
+    table, metadata = _read_table(Path(path), "class_tokens")
+    stimuli = tuple(metadata["stimuli"])
+    return ClassTokens(_read_lists(table, len(stimuli)), stimuli, metadata)
+
+
+def _write_lists(
+    axis: Mapping[str, NDArray[Any]],
+    values: NDArray[np.float32],
+    stimuli: Sequence[str],
+    path: Path,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write (axis, stimuli, list) with a row for each list; the axis by its name."""
+    along = {name: pa.array(np.repeat(places, len(stimuli))) for name, places in axis.items()}
+    lists = {"stimulus": pa.array(list(stimuli) * len(values)), "value": _fixed_lists(values.astype(np.float32))}
+    _write_table(pa.table({**along, **lists}), path, {**metadata, "stimuli": list(stimuli)})
+
+
+def _read_lists(table: pa.Table, stimuli: int) -> NDArray[np.float32]:
+    lists = table["value"].combine_chunks()
+    values: NDArray[np.float32] = lists.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(-1, stimuli, lists.type.list_size)
 
 
 def read_embedding(path: Path | str) -> Embedding:
@@ -587,7 +652,5 @@ def read_embedding(path: Path | str) -> Embedding:
     """
     table, metadata = _read_table(Path(path), "embedding")
     stimuli = tuple(metadata["stimuli"])
-    lists = table["value"].combine_chunks()
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    values = values.reshape(-1, len(stimuli), lists.type.list_size)
-    return Embedding(table["time_ms"].to_numpy()[:: len(stimuli)], values, stimuli, metadata)
+    times_ms = table["time_ms"].to_numpy()[:: len(stimuli)]
+    return Embedding(times_ms, _read_lists(table, len(stimuli)), stimuli, metadata)

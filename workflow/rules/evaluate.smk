@@ -1,6 +1,9 @@
 # How well every model agrees with people, on images and sessions that no training saw.
 
 MODELS = ["clip", "behavior", "group", *STUDY.participants]
+TOWERS = ["clip", "group"]
+# the one that models are compared with
+HALF = "test" if STUDY.protocol.evaluated_on == "held_out" else "train"
 EVALUATION = f"{RESULTS}/evaluation"
 PROCEDURE = {**settings(STUDY.evaluation), "seed": STUDY.seed_of("evaluate")}
 
@@ -116,6 +119,103 @@ rule evaluate_individuals:
         "../scripts/evaluate_individuals.py"
 
 
+# Images that models and brains are compared on, through the vision towers under the models, block by block.
+rule embed_blocks:
+    input:
+        backbone=BACKBONE,
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        # plain CLIP has no checkpoint of its own
+        models=[f"{RESULTS}/models/group.safetensors"],
+    output:
+        [f"{RESULTS}/embeddings/blocks/{tower}.parquet" for tower in TOWERS],
+    log:
+        f"{RESULTS}/logs/embed_blocks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed_blocks.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.compute.threads
+    resources:
+        gpu=GPU,
+        trainings=1,
+    params:
+        compute=settings(STUDY.compute),
+        images=STUDY.protocol.images,
+        evaluated_on=STUDY.protocol.evaluated_on,
+    script:
+        "../scripts/embed_blocks.py"
+
+
+rule evaluate_layers:
+    input:
+        towers=rules.embed_blocks.output,
+        measured=rdms(HALF),
+    output:
+        layer_alignment=f"{EVALUATION}/layers/layer_alignment.parquet",
+        layer_latency=f"{EVALUATION}/layers/layer_latency.parquet",
+        summary=f"{EVALUATION}/layers/summary.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate_layers.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_layers.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        evaluated_on=STUDY.protocol.evaluated_on,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/evaluate_layers.py"
+
+
+rule evaluate_dynamics:
+    input:
+        group=embedding("group"),
+        personal=[embedding(participant) for participant in STUDY.participants],
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        training_half=rdms("train"),
+        test_half=rdms("test"),
+    output:
+        generalisation=f"{EVALUATION}/dynamics/generalisation.parquet",
+        dimension_course=f"{EVALUATION}/dynamics/dimension_course.parquet",
+        summary=f"{EVALUATION}/dynamics/summary.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate_dynamics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_dynamics.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        evaluated_on=STUDY.protocol.evaluated_on,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/evaluate_dynamics.py"
+
+
+rule evaluate_complexity:
+    input:
+        group=embedding("group"),
+        stimuli=f"{SOURCE}/stimuli.parquet",
+        measured=rdms(HALF),
+    output:
+        complexity=f"{EVALUATION}/complexity/complexity.parquet",
+        alignment=f"{EVALUATION}/complexity/alignment.parquet",
+        summary=f"{EVALUATION}/complexity/summary.parquet",
+    log:
+        f"{RESULTS}/logs/evaluate_complexity.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_complexity.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        procedure=PROCEDURE,
+        evaluated_on=STUDY.protocol.evaluated_on,
+        images_held_out=images_held_out(STUDY),
+    script:
+        "../scripts/evaluate_complexity.py"
+
+
 rule recover_truth:
     input:
         personal=[embedding(participant) for participant in STUDY.participants],
@@ -174,6 +274,9 @@ rule summarise:
         judges=rules.evaluate_judges.output.summary,
         group=rules.evaluate_group.output.summary,
         individuals=rules.evaluate_individuals.output.summary,
+        dynamics=rules.evaluate_dynamics.output.summary,
+        complexity=rules.evaluate_complexity.output.summary,
+        layers=rules.evaluate_layers.output.summary,
         truth=rules.recover_truth.output,
     output:
         f"{RESULTS}/summary.parquet",

@@ -15,10 +15,10 @@ from typing import Any
 
 import open_clip
 import torch
-from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
+from cliphba.pictures import open_picture
 from cliphba.tables import digest, write_atomically
 
 CONFIG_FILE = "open_clip_config.json"
@@ -147,17 +147,7 @@ class Backbone:
         ValueError
             If a file is missing or no image.
         """
-        return torch.stack([self.transform(_open_image(Path(path))) for path in paths]).to(self.device)
-
-
-def _open_image(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: there is no such image; check the column `path` of the stimuli table") from error
-    except OSError as error:
-        raise ValueError(f"{path}: not an image that Pillow can read; replace it or remove its stimulus") from error
+        return torch.stack([self.transform(open_picture(Path(path))) for path in paths]).to(self.device)
 
 
 # What makes image features those of the class token; open_clip's defaults.

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cliphba import rdm
 from cliphba.evaluate import bootstrap
-from cliphba.evaluate.bootstrap import Comparable, Estimate, Reals
+from cliphba.evaluate.bootstrap import Comparable, Estimate, Reals, stacked
 from cliphba.progress import track
 from cliphba.rdm import Comparison
 from cliphba.tables import COLUMNS, RDMSeries
@@ -61,8 +61,7 @@ class Alignments:
         missing = set(self.participants) - set(self.rho)
         if missing:
             raise ValueError(f"participant {min(missing)} has no personal model: train one, or leave them out")
-        rho = [self.rho[name] for name in self.participants]
-        return Estimate(np.stack([one.value for one in rho]), np.stack([one.resampled for one in rho], axis=1))
+        return stacked([self.rho[name] for name in self.participants])
 
     def own(self) -> Estimate:
         """Alignment of each personal model with its own participant, (participants, times)."""

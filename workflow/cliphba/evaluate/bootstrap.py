@@ -23,6 +23,9 @@ from cliphba.rdm import TINY, Comparison, Floats, pair_indices, unit
 
 Reals = NDArray[np.float64]
 
+# Correlations can be one, whose z would be infinite.
+LARGEST = 0.99
+
 # Numbers held at once in a block of resamples: larger blocks fall out of the processor's cache.
 BLOCK = 200_000
 
@@ -53,6 +56,15 @@ class Estimate:
     def __sub__(self, other: Estimate) -> Estimate:
         """Paired difference."""
         return Estimate(self.value - other.value, self.resampled - other.resampled)
+
+    def levelled(self) -> Estimate:
+        """Move resampled correlations, by Fisher's z, so that their mean is what was measured.
+
+        For correlations of what resamples, with their fewer different stimuli, measure less well: these tell the
+        spread of such a correlation, not its level.
+        """
+        scattered = _fisher(self.resampled)
+        return Estimate(self.value, np.tanh(scattered - scattered.mean(0) + _fisher(self.value)))
 
     def mean_over_participants(self, draws: Reals) -> Estimate:
         """Mean over the first axis of the value, its resamples varying stimuli and participants jointly.
@@ -87,6 +99,17 @@ class Estimate:
         # only values that occurred: an accuracy of 0.97 among six participants would puzzle
         low, high = np.quantile(self.resampled, ends, axis=0, method="inverted_cdf")
         return low, high
+
+
+def stacked(estimates: Sequence[Estimate]) -> Estimate:
+    """Join estimates of the same resamples along a new first axis of their values."""
+    values = np.stack([one.value for one in estimates])
+    return Estimate(values, np.stack([one.resampled for one in estimates], axis=1))
+
+
+def _fisher(correlation: Reals) -> Reals:
+    """Fisher's z; finite also for correlations of one."""
+    return np.asarray(np.arctanh(np.clip(correlation, -LARGEST, LARGEST)))
 
 
 def count_noise_once(jointly: Reals, stimuli: Reals, people: Reals, *, participants: int, repeats: int) -> Reals:

@@ -14,9 +14,6 @@ from cliphba.evaluate.bootstrap import Estimate, Reals
 #: labellings tie, and no p of 0.05 can be reached.
 LEAST_PARTICIPANTS = 5
 
-# Rank correlations of few pairs can be one, whose z would be infinite.
-LARGEST = 0.99
-
 # Least squares come closer than rounding with this many steps, but for data that are all noise.
 STEPS = 100
 
@@ -45,13 +42,7 @@ def compare(first: Estimate, second: Estimate) -> Estimate:
     the agreement, not its level: by Fisher's z they are moved to what was measured.
     """
     value = agreement(first.value, second.value)
-    scattered = _fisher(agreement(first.resampled, second.resampled))
-    return Estimate(value, np.tanh(scattered - scattered.mean(0) + _fisher(value)))
-
-
-def _fisher(correlation: Reals) -> Reals:
-    """Fisher's z; finite also for spaces that agree perfectly."""
-    return np.asarray(np.arctanh(np.clip(correlation, -LARGEST, LARGEST)))
+    return Estimate(value, agreement(first.resampled, second.resampled)).levelled()
 
 
 def agreement(first: Reals, second: Reals) -> Reals:

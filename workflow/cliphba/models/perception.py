@@ -15,7 +15,7 @@ from torch import Tensor
 from cliphba.clip.backbone import Backbone
 from cliphba.models.heads import DynamicHead, TemporalNoise, behavior_embedding, block_similarity
 from cliphba.progress import track
-from cliphba.tables import Embedding, RDMs
+from cliphba.tables import ClassTokens, Embedding, RDMs
 
 # Images that pass the vision tower at once: some two gigabytes of activations with ViT-L/14.
 BATCH = 64
@@ -104,6 +104,13 @@ class PerceptionModel:
             values = self.head(values)
         responses: NDArray[np.float32] = values.float().cpu().numpy()
         return responses
+
+    @torch.no_grad()
+    def class_tokens(self, images: Tensor, stimuli: Sequence[str]) -> ClassTokens:
+        """Give the class token of decoded images (images, 3, height, width) after every vision block, unprojected."""
+        _check_names(stimuli, len(images))
+        tokens = torch.cat([self.backbone.class_tokens(part) for part in images.split(BATCH)], dim=1)
+        return ClassTokens(tokens.float().cpu().numpy(), tuple(stimuli))
 
     @torch.no_grad()
     def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:

@@ -1,0 +1,33 @@
+"""Compare how complex images are with everybody's MEG, and the group model with that partialled out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cliphba import progress, tables
+from cliphba.evaluate import complexity
+from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.pictures import open_picture
+
+progress.log_to(snakemake.log[0])
+inputs, params = snakemake.input, snakemake.params
+held_out = params.evaluated_on == "held_out"
+stimuli = tables.read(inputs.stimuli, "stimuli")
+shown = tables.recorded(stimuli, "test" if held_out else "train")
+paths = stimuli.set_index("stimulus").loc[shown, "path"]
+pictures = (np.asarray(open_picture(Path(path))) for path in progress.track(list(paths), "complexity", unit="image"))
+measured = {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, inputs.measured)}
+times_ms = next(iter(measured.values())).times_ms
+found = complexity.evaluate(
+    complexity.describe(pictures, shown),
+    tables.read_embedding(inputs.group).series(shown).at(times_ms),
+    measured,
+    Procedure(**params.procedure),
+    independence=Independence(images=held_out and params.images_held_out, data=held_out, people=False),
+)
+made_by = tables.provenance(
+    settings={**params.procedure, "evaluated_on": params.evaluated_on},
+    inputs={"/".join(Path(path).parts[-2:]): Path(path) for path in [inputs.group, inputs.stimuli, *inputs.measured]},
+)
+for kind, frame in found.items():
+    tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)
