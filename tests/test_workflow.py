@@ -14,6 +14,7 @@ from cliphba import tables
 from cliphba.ablations import variants
 from cliphba.config import derive_seed
 from cliphba.evaluate.ablation import AS_CONFIGURED
+from cliphba.figures.catalogue import CATALOGUE
 from cliphba.models.checkpoint import read_checkpoint
 from cliphba.studies import TINY
 from cliphba.train.target import measure_curves
@@ -30,7 +31,7 @@ def planned(output: str) -> dict[str, int]:
 
 def test_everything_promised_is_there(study):
     results = study / RESULTS
-    for figure in ("behavior", "alignment", "reweighting", "identification", "decoding", "training"):
+    for figure in CATALOGUE:
         assert (results / f"figures/{figure}.svg").stat().st_size > 1000
         assert "Simulated data" in (results / f"figures/{figure}.svg").read_text()
         assert (results / f"figures/{figure}.png").stat().st_size > 1000
@@ -100,7 +101,7 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "recover_truth": 1,
         "summarise": 1,
         "describe_decoding": 1,
-        "draw_figure": 6,
+        "draw_figure": len(CATALOGUE),
     }
 
 

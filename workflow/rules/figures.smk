@@ -31,6 +31,26 @@ FIGURE_TABLES = {
         "identification": f"{EVALUATION}/individuals/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",
     },
+    "generalisation": {
+        "generalisation": f"{EVALUATION}/dynamics/generalisation.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "dimensions": {"courses": f"{EVALUATION}/dynamics/dimension_course.parquet"},
+    "layers": {
+        "alignment": f"{EVALUATION}/layers/layer_alignment.parquet",
+        "latency": f"{EVALUATION}/layers/layer_latency.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "personal_reweighting": {
+        "reweighting": [
+            f"{RESULTS}/models/{model}_reweighting.parquet" for model in MODELS[2:]
+        ],
+    },
+    "complexity": {
+        "complexity": f"{EVALUATION}/complexity/alignment.parquet",
+        "alignment": f"{EVALUATION}/group/alignment.parquet",
+        "ceiling": f"{EVALUATION}/group/ceiling.parquet",
+    },
 }
 
 

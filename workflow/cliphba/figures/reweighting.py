@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -33,18 +32,9 @@ def draw(reweighting: Mapping[str, pd.DataFrame], *, note: str | None = None) ->
     largest = max(rows["weight"].max() for rows in weights_of.values())
     for axes, (model, rows) in zip(panels, weights_of.items(), strict=True):
         weights = rows.pivot(index="block", columns="time_ms", values="weight")
-        image = axes.pcolormesh(
-            weights.columns, weights.index, weights, cmap="viridis", vmin=0, vmax=largest, rasterized=True
-        )
-        axes.set_yticks(_few(weights.index.to_numpy()))
+        image = style.heat_map(axes, weights, cmap="viridis", vmin=0, vmax=largest)
+        style.block_axis(axes, weights.index.to_numpy())
         axes.set_title(style.LABELS.get(str(model), str(model)))
-        style.time_axis(axes, weights.columns.to_numpy())
-        axes.autoscale(axis="x", tight=True)
     panels[0].set_ylabel("Vision block (input to output)")
     figure.colorbar(image, ax=panels, label="Weight (sums to 1 over blocks)")
     return figure
-
-
-def _few(blocks: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Thin out tick labels to at most a dozen."""
-    return blocks[:: int(np.ceil(len(blocks) / 12))]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
@@ -71,11 +73,30 @@ def new_figure(width_mm: float, height_mm: float, *, note: str | None) -> Figure
     return figure
 
 
+def headline(figure: Figure, text: str) -> None:
+    """Write a line above all panels."""
+    figure.suptitle(text, fontsize=8, x=0.01, ha="left")
+
+
 def time_axis(axes: Axes, times_ms: NDArray[np.float64]) -> None:
     """Label a time axis, trim it to the samples and mark picture onset."""
     axes.set_xlabel("Time from picture onset (ms)")
     axes.set_xlim(times_ms.min(), times_ms.max())
     axes.axvline(0, color=REFERENCE, linewidth=0.7, linestyle="--", zorder=0.5)
+
+
+def heat_map(axes: Axes, wide: pd.DataFrame, **colours: Any) -> QuadMesh:
+    """Draw values over time (columns, in ms) as colours, a row each of the index; `colours` go to matplotlib."""
+    image = axes.pcolormesh(wide.columns, wide.index, wide, rasterized=True, **colours)
+    time_axis(axes, wide.columns.to_numpy())
+    axes.lines[-1].set_zorder(image.get_zorder() + 1)
+    axes.autoscale(tight=True)
+    return image
+
+
+def block_axis(axes: Axes, blocks: NDArray[np.int64]) -> None:
+    """Label at most a dozen vision blocks."""
+    axes.set_yticks(blocks[:: int(np.ceil(len(blocks) / 12))])
 
 
 def reference_line(axes: Axes, value: float) -> None:
