@@ -50,6 +50,7 @@ rule all:
             figure=FIGURE_TABLES,
             format=["svg", "png"],
         ),
+        rules.animate_saliency.output,
 
 
 rule personalized_models:

@@ -6,6 +6,10 @@ NOTE = "Simulated data"
 if STUDY.protocol.evaluated_on == "training":
     NOTE += "; alignment with data of training (published protocol)"
 
+SALIENCY = {
+    kind: f"{EVALUATION}/saliency/{kind}.parquet" for kind in ("saliency", "pictures")
+}
+
 # What each figure is drawn from; cliphba.figures.catalogue says what these tables are and what is seen.
 FIGURE_TABLES = {
     "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
@@ -27,6 +31,8 @@ FIGURE_TABLES = {
             f"{RESULTS}/models/group_reweighting.parquet",
         ],
     },
+    "saliency": SALIENCY,
+    "personal_saliency": SALIENCY,
     "identification": {
         "identification": f"{EVALUATION}/individuals/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",
@@ -78,3 +84,26 @@ rule draw_figure:
         caption=lambda wildcards: CATALOGUE[wildcards.figure].caption,
     script:
         "../scripts/draw_figure.py"
+
+
+rule animate_saliency:
+    input:
+        **SALIENCY,
+    output:
+        report(
+            f"{RESULTS}/figures/saliency_animation.gif",
+            caption="../report/figure.rst",
+            category=CATALOGUE["saliency_animation"].section,
+            labels={"figure": CATALOGUE["saliency_animation"].title},
+        ),
+    log:
+        f"{RESULTS}/logs/animate_saliency.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/animate_saliency.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        note=NOTE,
+        caption=CATALOGUE["saliency_animation"].caption,
+    script:
+        "../scripts/animate_saliency.py"

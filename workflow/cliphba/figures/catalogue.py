@@ -30,6 +30,8 @@ class Entry:
     tables
         Argument of its ``draw`` to the kind of table. Several tables of a kind come as a mapping, by the names of
         their files less the kind: ``sub-01`` to what stands in ``sub-01_training.parquet``.
+    moving
+        Whether it is an animation: a GIF rather than SVG and PNG.
     """
 
     section: Section
@@ -37,6 +39,7 @@ class Entry:
     caption: str
     reading: str
     tables: Mapping[str, str]
+    moving: bool = False
 
 
 CATALOGUE: dict[str, Entry] = {
@@ -96,6 +99,39 @@ group model.""",
         reading="""\
 Bright cells say which block of the vision tower speaks at which time.""",
         tables={"reweighting": "reweighting"},
+    ),
+    "saliency": Entry(
+        section="Group",
+        title="Saliency over time",
+        caption="""\
+What the group model's embedding of some test images hangs on at each time. Each image (left, as the model sees it)
+was hidden behind random masks; a place is salient if the embedding turns when it is hidden (1 - cosine, mean over
+masks). Shown is what lies above the mean over the image, in one colour scale. No training saw these images.""",
+        reading="""\
+The redder a place, the more the model's response at that time hangs on it rather than on the rest of the image.""",
+        tables={"saliency": "saliency", "pictures": "pictures"},
+    ),
+    "saliency_animation": Entry(
+        section="Group",
+        title="Saliency, animated",
+        caption="""\
+The same as the strips of saliency over time, a frame for each time after picture onset: test images above, below what
+the group model's embedding of them hangs on.""",
+        reading="""\
+Watch which part of each image the model's response hangs on as time goes by.""",
+        tables={"saliency": "saliency", "pictures": "pictures"},
+        moving=True,
+    ),
+    "personal_saliency": Entry(
+        section="Individuals",
+        title="Saliency in personal models",
+        caption="""\
+What each personal model's embedding of one test image hangs on at each time, by the same random masks and in one
+colour scale: the embedding turns (1 - cosine) when salient places are hidden; shown is what lies above the mean over
+the image. That two models differ does not by itself say that two people do.""",
+        reading="""\
+Rows that differ show where, and when, one person's model hangs on other parts of the image than another's.""",
+        tables={"saliency": "saliency", "pictures": "pictures"},
     ),
     "identification": Entry(
         section="Individuals",

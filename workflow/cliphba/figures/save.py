@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from cliphba.figures import style
 from cliphba.tables import write_atomically
 
+# How long a frame of an animation is seen.
+FRAME_MS = 150
 # Without dates (and, in SVG, with the style's fixed salt for identifiers) the same figure gives the same bytes.
 METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None}, "png": {"Software": None}}
 
@@ -35,4 +41,22 @@ def save(figure: Figure, path: Path | str) -> None:
         raise ValueError(f"{path} must end in .svg or .png")
     sink = io.BytesIO()
     figure.savefig(sink, format=kind, metadata=METADATA[kind])
+    write_atomically(Path(path), sink.getvalue())
+
+
+def save_animation(frames: Sequence[NDArray[np.uint8]], path: Path | str) -> None:
+    """Write frames (height, width, 3) as an endless GIF, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the path does not end in ``.gif``.
+    """
+    if Path(path).suffix != ".gif":
+        raise ValueError(f"{path} must end in .gif")
+    # one palette for all, so that colours do not flicker; by octree it has the rare strong colours, too
+    palette = Image.fromarray(np.concatenate(frames)).quantize(method=Image.Quantize.FASTOCTREE)
+    first, *others = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    sink = io.BytesIO()
+    first.save(sink, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
     write_atomically(Path(path), sink.getvalue())
