@@ -45,11 +45,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary.parquet",
-        expand(
-            f"{RESULTS}/figures/{{figure}}.{{format}}",
-            figure=FIGURE_TABLES,
-            format=["svg", "png"],
-        ),
+        figures("all"),
         rules.animate_saliency.output,
 
 

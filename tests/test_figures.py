@@ -4,13 +4,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from cliphba.figures import alignment, behavior, decoding, identification, reweighting, style, training
 from cliphba.figures.save import save
+from tests.legible import assert_legible
 
 TIMES = np.array([-20.0, 0.0, 20.0, 40.0])
 PARTICIPANTS = ("sub-01", "sub-02", "sub-03")
@@ -58,7 +57,7 @@ def summary():
 @pytest.fixture
 def matrices():
     personal = np.array([[0.2, -0.1, -0.1], [-0.1, 0.0, 0.1], [-0.1, 0.1, 0.3]])
-    return pd.concat(
+    cells = pd.concat(
         pd.DataFrame(
             {
                 "source": source,
@@ -70,6 +69,8 @@ def matrices():
         )
         for source, centred in [("personal", personal), ("model-free", np.eye(3))]
     )
+    cells.attrs |= {"images": 40, "settings": {"evaluated_on": "held_out"}}
+    return cells
 
 
 @pytest.fixture
@@ -91,7 +92,15 @@ def accuracies():
     rows = [(name, half, time, 0.5 + 0.1 * (time > 0) * (half == "test")) for name in PARTICIPANTS
             for half in ("training", "test") for time in TIMES]  # fmt: skip
     table = pd.DataFrame(rows, columns=["participant", "half", "time_ms", "value"])
+    table.attrs["images"] = 30
     return table.assign(quantity="decoding accuracy", chance=0.5)
+
+
+@pytest.fixture
+def latency():
+    rows = [(None, "onset", 20.0, 0.0, np.nan), (None, "peak", 40.0, 20.0, 40.0), ("sub-01", "onset", 1.0, 2.0, 3.0)]
+    frame = pd.DataFrame(rows, columns=["participant", "quantity", "value", "low", "high"])
+    return frame.assign(curve="decoding")
 
 
 def stage_losses(stage, validation, train):
@@ -146,6 +155,16 @@ def test_alignment_names_models_ceiling_and_n(curves, ceiling):
         NOTE,
     ):
         assert text in texts(figure)
+
+
+def test_what_is_written_can_be_read(curves, ceiling, rdms, summary, matrices, weights):
+    for figure in (
+        alignment.draw(curves, ceiling, note=NOTE),
+        behavior.draw(rdms, summary, note=NOTE),
+        identification.draw(matrices, summary, note=NOTE),
+        reweighting.draw(weights, note=NOTE),
+    ):
+        assert_legible(figure)
 
 
 def test_alignment_draws_the_means_in_the_models_colours(curves, ceiling):
@@ -228,15 +247,27 @@ def test_reweighting_of_many_blocks_thins_out_labels():
     assert len(figure.axes[0].get_yticks()) == 12
 
 
-def test_decoding_averages_halves_and_participants(accuracies):
-    axes = decoding.draw(accuracies).axes[0]
+def test_decoding_averages_halves_and_participants(accuracies, latency):
+    axes = decoding.draw(accuracies, latency).axes[0]
     np.testing.assert_allclose(line(axes, "black").get_ydata(), [50, 50, 55, 55])
     assert sum(one.get_color() == style.FAINT for one in axes.lines) == len(PARTICIPANTS)
 
 
-def test_distances_are_shown_as_they_are(accuracies):
+def test_decoding_tells_when_it_sets_in_and_peaks(accuracies, latency):
+    figure = decoding.draw(accuracies, latency, note=NOTE)
+    written = assert_legible(figure)
+    assert "3 participants (thin), their mean (thick), 30 training images" in written
+    # some resamples have no onset at all
+    assert {"onset 20 [0, ∞) ms", "peak 40 [20, 40] ms"} <= set(written)
+    axes = figure.axes[0]
+    first, second = (one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_color() == "black")
+    assert (list(first.get_xdata()), list(second.get_xdata())) == ([0, TIMES[-1]], [20, 40])
+    assert axes.get_yticks().min() >= 50
+
+
+def test_distances_are_shown_as_they_are(accuracies, latency):
     distances = accuracies.assign(quantity="crossnobis distance", chance=0.0, value=accuracies["value"] - 0.5)
-    axes = decoding.draw(distances).axes[0]
+    axes = decoding.draw(distances, latency).axes[0]
     np.testing.assert_allclose(line(axes, "black").get_ydata(), [0, 0, 0.05, 0.05])
     assert axes.get_ylabel() == "Pairwise crossnobis distance"
 
@@ -286,27 +317,16 @@ def test_training_without_a_second_stage_shows_its_start(logs):
 
 
 @pytest.mark.parametrize("participants", [3, 7, 15])
-def test_training_of_many_participants_stays_legible(logs, participants, monkeypatch):
+def test_training_of_many_participants_stays_legible(logs, participants):
     names = [f"sub-{number:02d}" for number in range(1, participants + 1)]
     logs = {"behavior": logs["behavior"], "group": logs["group"], **{name: log_of_two_stages() for name in names}}
-    figure = training.draw(logs, note=NOTE)
-    written = []
-    monkeypatch.setattr(Text, "draw", lambda text, _: written.append(text))
-    FigureCanvasAgg(figure).draw()
-    written = [text for text in written if text.get_text() and text.get_visible()]
-    left, low, right, high = np.array([text.get_window_extent().extents for text in written]).T
-    apart = (right[:, None] <= left) | (left[:, None] >= right) | (high[:, None] <= low) | (low[:, None] >= high)
-    np.fill_diagonal(apart, True)
-    assert apart.all(), [(written[one].get_text(), written[other].get_text()) for one, other in np.argwhere(~apart)]
-    assert min(left.min(), low.min()) >= 0
-    assert right.max() <= figure.bbox.width
-    assert high.max() <= figure.bbox.height
-    assert {*names, NOTE, "kept epoch", "training", "validation"} <= {text.get_text() for text in written}
+    written = assert_legible(training.draw(logs, note=NOTE))
+    assert {*names, NOTE, "kept epoch", "training", "validation"} <= set(written)
 
 
-def test_without_a_note_nothing_is_said_of_simulation(accuracies):
-    assert NOTE in texts(decoding.draw(accuracies, note=NOTE))
-    assert NOTE not in texts(decoding.draw(accuracies))
+def test_without_a_note_nothing_is_said_of_simulation(accuracies, latency):
+    assert NOTE in texts(decoding.draw(accuracies, latency, note=NOTE))
+    assert NOTE not in texts(decoding.draw(accuracies, latency))
 
 
 def test_labels_are_spread_in_order_around_their_centre():
@@ -326,13 +346,13 @@ def test_the_same_table_gives_the_same_bytes(curves, ceiling, tmp_path, ending):
     assert len(list((tmp_path / "figures").iterdir())) == 2  # nothing half-written is left
 
 
-def test_nobodys_own_settings_change_a_figure(accuracies, tmp_path):
-    save(decoding.draw(accuracies), tmp_path / "plain.svg")
+def test_nobodys_own_settings_change_a_figure(accuracies, latency, tmp_path):
+    save(decoding.draw(accuracies, latency), tmp_path / "plain.svg")
     with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "red"}):
-        save(decoding.draw(accuracies), tmp_path / "changed.svg")
+        save(decoding.draw(accuracies, latency), tmp_path / "changed.svg")
     assert (tmp_path / "plain.svg").read_bytes() == (tmp_path / "changed.svg").read_bytes()
 
 
-def test_other_formats_are_refused(accuracies, tmp_path):
+def test_other_formats_are_refused(accuracies, latency, tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.svg or \.png"):
-        save(decoding.draw(accuracies), tmp_path / "figure.bmp")
+        save(decoding.draw(accuracies, latency), tmp_path / "figure.bmp")

@@ -46,16 +46,16 @@ def test_what_people_have_in_common_is_taken_out():
     common = np.array([0.9, 0.8, 0.7, 0.95, 0.6, 0.5])
     rows, columns = rdm.pair_indices(6)
     products = common[rows] * common[columns]
-    np.testing.assert_allclose(second_order._peculiar(1 - products), 0, atol=1e-9)
+    np.testing.assert_allclose(second_order.peculiar(1 - products), 0, atol=1e-9)
     alike = products + 0.05 * ((rows == 1) & (columns == 4))
-    left = second_order._peculiar(1 - alike)
+    left = second_order.peculiar(1 - alike)
     assert (rows[left.argmin()], columns[left.argmin()]) == (1, 4)
 
 
 def test_least_squares_are_reached():
     """No small change of a factor leaves less: sums of residuals, each times the other's factor, are zero."""
     space, _ = halves(np.random.default_rng(1), differ=0.5)
-    left = second_order._peculiar(space)
+    left = second_order.peculiar(space)
     square, fitted = rdm.to_square(left), rdm.to_square(1 - space + left)
     # three people tell the factor of one of them
     others = [[each for each in range(6) if each != one][:2] for one in range(6)]

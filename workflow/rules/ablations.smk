@@ -61,3 +61,4 @@ rule compare_ablations:
 rule ablations:
     input:
         rules.compare_ablations.output,
+        figures("ablations"),

@@ -108,3 +108,15 @@ def finished(models):
         for model in models
     ]
     return lambda wildcards: [choose(wildcards) for choose in inputs]
+
+
+def figures(target):
+    """Paths of the figures, but for animations, that a target of the workflow asks for."""
+    names = [
+        name
+        for name, entry in CATALOGUE.items()
+        if entry.target == target and not entry.moving
+    ]
+    return expand(
+        f"{RESULTS}/figures/{{figure}}.{{format}}", figure=names, format=["svg", "png"]
+    )

@@ -92,3 +92,4 @@ rule describe_data_efficiency:
 rule data_efficiency:
     input:
         rules.describe_data_efficiency.output,
+        figures("data_efficiency"),

@@ -12,7 +12,19 @@ SALIENCY = {
 
 # What each figure is drawn from; cliphba.figures.catalogue says what these tables are and what is seen.
 FIGURE_TABLES = {
-    "decoding": {"decoding": f"{EVALUATION}/decoding.parquet"},
+    "summary": {"summary": f"{RESULTS}/summary.parquet"},
+    "data_quality": {
+        "trials": expand(
+            f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
+            participant=STUDY.participants,
+        ),
+        "decoding": f"{EVALUATION}/decoding.parquet",
+        "reliability": f"{EVALUATION}/reliability.parquet",
+    },
+    "decoding": {
+        "decoding": f"{EVALUATION}/decoding.parquet",
+        "latency": f"{EVALUATION}/group/latency.parquet",
+    },
     "training": {
         # plain CLIP is not trained
         "logs": [f"{RESULTS}/models/{model}_training.parquet" for model in MODELS[1:]],
@@ -21,9 +33,18 @@ FIGURE_TABLES = {
         "rdms": f"{EVALUATION}/judges/behavior_rdm.parquet",
         "summary": f"{RESULTS}/summary.parquet",
     },
+    "dynamic_behavior": {
+        "course": f"{EVALUATION}/judges/behavior_course.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "odd_one_out": {"accuracies": f"{EVALUATION}/judges/odd_one_out.parquet"},
     "alignment": {
         "alignment": f"{EVALUATION}/group/alignment.parquet",
         "ceiling": f"{EVALUATION}/group/ceiling.parquet",
+    },
+    "latencies": {
+        "latency": f"{EVALUATION}/group/latency.parquet",
+        "personal": f"{EVALUATION}/individuals/latency.parquet",
     },
     "reweighting": {
         "reweighting": [
@@ -33,6 +54,13 @@ FIGURE_TABLES = {
     },
     "saliency": SALIENCY,
     "personal_saliency": SALIENCY,
+    "individuals": {
+        "alignment": f"{EVALUATION}/individuals/alignment.parquet",
+        "group": f"{EVALUATION}/group/alignment.parquet",
+        "ceiling": f"{EVALUATION}/group/ceiling.parquet",
+        "contrast": f"{EVALUATION}/individuals/contrast.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
     "identification": {
         "identification": f"{EVALUATION}/individuals/identification.parquet",
         "summary": f"{RESULTS}/summary.parquet",
@@ -57,6 +85,14 @@ FIGURE_TABLES = {
         "alignment": f"{EVALUATION}/group/alignment.parquet",
         "ceiling": f"{EVALUATION}/group/ceiling.parquet",
     },
+    "second_order": {
+        "second_order": f"{EVALUATION}/individuals/second_order.parquet",
+        "summary": f"{RESULTS}/summary.parquet",
+    },
+    "differences": {"differences": f"{EVALUATION}/individuals/differences.parquet"},
+    "ablation": {"ablation": f"{RESULTS}/ablation.parquet"},
+    "data_efficiency": {"efficiency": f"{RESULTS}/data_efficiency.parquet"},
+    "held_out_participants": {"areas": f"{RESULTS}/held_out_participants.parquet"},
 }
 
 

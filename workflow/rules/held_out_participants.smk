@@ -44,3 +44,4 @@ rule compare_held_out_participants:
 rule held_out_participants:
     input:
         rules.compare_held_out_participants.output,
+        figures("held_out_participants"),

@@ -34,7 +34,7 @@ table = pd.concat(
     ignore_index=True,
 )
 made_by = tables.provenance(settings={}, inputs={Path(path).stem: Path(path) for path in snakemake.input.rdms})
-tables.write(table, snakemake.output.decoding, "decoding", **made_by)
+tables.write(table, snakemake.output.decoding, "decoding", images=len(alike), **made_by)
 
 training_half, test_half = (
     {rdms.metadata["participant"]: rdms for rdms in measured if rdms.metadata["half"] == half}

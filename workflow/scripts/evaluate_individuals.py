@@ -44,4 +44,4 @@ made_by = tables.provenance(
     },
 )
 for kind, frame in found.items():
-    tables.write(frame, snakemake.output[kind], kind, **made_by)
+    tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -26,4 +26,4 @@ made_by = tables.provenance(
     },
 )
 for kind, frame in found.items():
-    tables.write(frame, snakemake.output[kind], kind, **made_by)
+    tables.write(frame, snakemake.output[kind], kind, images=len(test), **made_by)

@@ -56,12 +56,12 @@ def agreement(first: Reals, second: Reals) -> Reals:
     ValueError
         If there are fewer than 5 participants.
     """
-    return rdm.spearman(_peculiar(first), _peculiar(second))
+    return rdm.spearman(peculiar(first), peculiar(second))
 
 
 def permutation_p(first: Reals, second: Reals, *, permutations: int, seed: int) -> Reals:
     """Two-sided p of `agreement` by permutation of the participants in one of the two RDMs."""
-    units = [rdm.unit(_peculiar(one), "spearman") for one in (first, second)]
+    units = [rdm.unit(peculiar(one), "spearman") for one in (first, second)]
     chance = permutation.relabel(*(unit[..., None, :] for unit in units), permutations=permutations, seed=seed)
     return permutation.relabelled_p(chance)[..., 0]
 
@@ -74,7 +74,7 @@ def table(space: str, dissimilarity: Reals, participants: tuple[str, ...]) -> pd
     return pd.DataFrame({"space": space, **pairs})
 
 
-def _peculiar(dissimilarity: Reals) -> Reals:
+def peculiar(dissimilarity: Reals) -> Reals:
     """Dissimilarity (..., pairs) that what each participant has in common with all others does not explain.
 
     If people differ in nothing but noise, the correlation of two is the product of what each correlates with the

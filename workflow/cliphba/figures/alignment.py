@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
 
 MODELS = ("clip", "behavior", "group")
 
@@ -34,10 +34,9 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, note: str | None = N
     figure = style.new_figure(130, 84, note=note)
     axes = figure.subplots()
     draw_panel(axes, alignment, ceiling)
-    participants, images = alignment["participant"].nunique(), alignment.attrs["images"]
-    seen = "held-out" if alignment.attrs["settings"]["evaluated_on"] == "held_out" else "training"
-    axes.set_ylabel(f"Alignment with {seen} MEG (Spearman ρ)")
-    axes.set_title(f"{participants} participants, {images} {seen} images; mean and 95 % interval", loc="left")
+    participants = alignment["participant"].nunique()
+    axes.set_ylabel(f"Alignment with {stated.seen(alignment)} MEG (Spearman ρ)")
+    axes.set_title(f"{participants} participants, {stated.images(alignment)}; mean and 95 % interval", loc="left")
     name_models(axes, alignment)
     return figure
 
@@ -55,8 +54,7 @@ def draw_panel(axes: Axes, alignment: pd.DataFrame, ceiling: pd.DataFrame) -> No
 
 def name_models(axes: Axes, alignment: pd.DataFrame) -> None:
     """Name the models at the ends of their lines."""
-    ends = {style.LABELS[model]: float(_mean(alignment, model)["rho"].iloc[-1]) for model in MODELS}
-    style.name_curves(axes, ends, {style.LABELS[model]: style.COLOURS[model] for model in MODELS})
+    style.name_models(axes, {model: float(_mean(alignment, model)["rho"].iloc[-1]) for model in MODELS})
 
 
 def _mean(alignment: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def draw(rdms: pd.DataFrame, summary: pd.DataFrame, *, note: str | None = None) 
     Figure
         Dissimilarities as percentiles, the images ordered by clustering the human RDM.
     """
-    figure = style.new_figure(180, 64, note=note)
+    figure = style.new_figure(180, 70, note=note)
     panels = figure.subplots(1, len(SOURCES))
     triangles = {source: _percentiles(rdms, source) for source in SOURCES}
     order = leaves_list(linkage(triangles["human"], method="average", optimal_ordering=True))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Section = Literal["Data quality", "Behaviour", "Group", "Individuals", "Controls"]
+Section = Literal["Summary", "Data quality", "Behaviour", "Group", "Individuals", "Controls"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Entry:
         their files less the kind: ``sub-01`` to what stands in ``sub-01_training.parquet``.
     moving
         Whether it is an animation: a GIF rather than SVG and PNG.
+    target
+        Of the workflow, which has the figure made.
     """
 
     section: Section
@@ -40,19 +42,47 @@ class Entry:
     reading: str
     tables: Mapping[str, str]
     moving: bool = False
+    target: str = "all"
 
 
 CATALOGUE: dict[str, Entry] = {
+    "summary": Entry(
+        section="Summary",
+        title="What was found",
+        caption="""\
+The headline findings, each kind on a scale of its own, on images and sessions that no training saw (published
+protocol: alignment and identification on those of training). Lines are 95 % intervals; grey bands noise ceilings of
+the same quantity; thin vertical lines mark zero or chance. p over images says that a finding holds for these people
+and other images, p over people that it holds for other people and these images: a claim about people in general
+needs both. Model-free are the same people's recordings of the other half of the sessions in place of a model.""",
+        reading="""\
+A finding to rely on has a line that keeps clear of the thin one, and a small p in each column that it has.""",
+        tables={"summary": "summary"},
+    ),
+    "data_quality": Entry(
+        section="Data quality",
+        title="Each participant's recordings",
+        caption="""\
+For each participant, from left to right: share of trials kept in each session; the highest mean dissimilarity
+(decoding accuracy, unless the axis says otherwise) of all times, mean of both halves of the sessions; rank
+correlation of the RDMs of the two halves at each time. The last two are about the training images, which were all
+shown equally often.""",
+        reading="""\
+A participant with few trials, a peak near the line of chance, or a dark row teaches models little.""",
+        tables={"trials": "trials", "decoding": "decoding", "reliability": "reliability"},
+    ),
     "decoding": Entry(
         section="Data quality",
         title="Pairwise decoding",
         caption="""\
 Mean dissimilarity (pairwise decoding accuracy, unless the axis says otherwise) of the training images, all shown
 equally often, over time: thin for each participant, thick for their mean. Decoders are tested on sessions that they
-were not trained on.""",
+were not trained on. Below, onset and peak of the mean with 95 % intervals over images and participants, from the
+images and sessions that models are compared on; an interval without an end says that in some resamples there is no
+onset.""",
         reading="""\
 Without a rise above chance after onset there is nothing in the recordings to be modelled.""",
-        tables={"decoding": "decoding"},
+        tables={"decoding": "decoding", "latency": "latency"},
     ),
     "training": Entry(
         section="Controls",
@@ -77,6 +107,30 @@ Spearman correlation to the human RDM and its 95 % bootstrap interval over image
 The more the pattern on the right resembles that on the left, the more the model judges as people do.""",
         tables={"rdms": "behavior_rdm", "summary": "summary"},
     ),
+    "dynamic_behavior": Entry(
+        section="Behaviour",
+        title="MEG models and human judgements",
+        caption="""\
+Spearman correlation of each model's RDM of the test images with the human RDM (odd-one-out judgements): the group
+MEG model (thick) and personal models (thin) at each time after onset; CLIP and the Behavior model, which have no time
+course, as horizontal lines. Shades: 95 % bootstrap intervals over images; grey band: noise ceiling of the human RDM.
+No training saw these images.""",
+        reading="""\
+Where a curve of an MEG model rises, what it takes from the brain at that time is also what people judge by.""",
+        tables={"course": "behavior_course", "summary": "summary"},
+    ),
+    "odd_one_out": Entry(
+        section="Behaviour",
+        title="Odd one out",
+        caption="""\
+Share of single odd-one-out judgements of test images that each model predicts, by the least dissimilar pair of the
+three; MEG models by the mean of their RDMs after onset. Large dots: all judgements, with 95 % intervals over images
+and judges; small dots: each judge. The line is chance; the grey band the human ceiling, what other people say of the
+same triplets.""",
+        reading="""\
+A model is as good as people allow where its dot reaches the grey band.""",
+        tables={"accuracies": "odd_one_out"},
+    ),
     "alignment": Entry(
         section="Group",
         title="Alignment over time",
@@ -89,6 +143,19 @@ values up to onset.""",
         reading="""\
 A model is as good as the data allow where its line reaches the grey band.""",
         tables={"alignment": "alignment", "ceiling": "ceiling"},
+    ),
+    "latencies": Entry(
+        section="Group",
+        title="Onsets and peaks",
+        caption="""\
+When decoding, and the alignment of each model with MEG, set in and peak, on the images and sessions that models are
+compared on. Large: mean over participants, with a 95 % interval over images and participants; small: each participant
+in the order of their names, over images. An onset lies five standard deviations of the baseline above it; models of
+MEG have no baseline. An arrow says that there is none, in the measurement (no dot) or in so many resamples that the
+interval has no end.""",
+        reading="""\
+A long line says that the data do not tell which of two maxima is the higher one, or when a slow rise begins.""",
+        tables={"latency": "latency", "personal": "latency"},
     ),
     "reweighting": Entry(
         section="Group",
@@ -132,6 +199,27 @@ the image. That two models differ does not by itself say that two people do.""",
         reading="""\
 Rows that differ show where, and when, one person's model hangs on other parts of the image than another's.""",
         tables={"saliency": "saliency", "pictures": "pictures"},
+    ),
+    "individuals": Entry(
+        section="Individuals",
+        title="Own models over time",
+        caption="""\
+Above: Spearman correlation of each participant's own model, and of the group model, with the participant's MEG at
+each time, on test images in the test half of the sessions (published protocol: those of training, as the figure then
+says). Shades: 95 % bootstrap intervals over images; grey: the participant's own noise ceiling, from the other half of
+the sessions; bars: own model above zero at p < 0.05 by permutation of the images, corrected for the number of times.
+Below: the mean gain of own models over the group model (interval over images and participants), and the gain in area
+of each participant, q corrected for the number of participants.""",
+        reading="""\
+What a personal model is worth to a person is the distance between the two lines, and where zero lies in the interval
+of the gain.""",
+        tables={
+            "alignment": "alignment",
+            "group": "alignment",
+            "ceiling": "ceiling",
+            "contrast": "contrast",
+            "summary": "summary",
+        },
     ),
     "identification": Entry(
         section="Individuals",
@@ -209,5 +297,70 @@ is. Bars: p < 0.05 by permutation of the images, corrected for the number of tim
         reading="""\
 As far as the two lines on the right lie apart, the model knows no more than how complex pictures are.""",
         tables={"complexity": "alignment", "alignment": "alignment", "ceiling": "ceiling"},
+    ),
+    "second_order": Entry(
+        section="Individuals",
+        title="People compared with each other",
+        caption="""\
+RDMs of participants: in the recordings that models are compared with, in personal models, and in the recordings of
+the other half of the sessions. Above: 1 minus the mean correlation, after onset, of two participants' RDMs of images.
+Below: what each participant has in common with all others taken out (noisy data are far from everybody's), as
+percentiles, with the Spearman correlation to the first, its 95 % interval over images, and p by permutation of the
+participants. With fewer than five participants nothing is compared.""",
+        reading="""\
+The more the lower patterns resemble each other, the more do people who differ in their models differ in brains.""",
+        tables={"second_order": "second_order", "summary": "summary"},
+    ),
+    "differences": Entry(
+        section="Individuals",
+        title="Where people differ",
+        caption="""\
+Above: by how much own models fit better than those of others (identification margin) at each time; shade: 95 %
+interval over images; bars: p < 0.05 by assignment of participants to models, corrected for the number of times.
+Below left: how much of the margin is lost if a dimension is made the same in all models. Below right: how much the
+weights of each block of the vision tower differ between people, and whether they do so as held-out recordings do.
+Filled dots: q < 0.05, corrected for the number of dimensions or blocks.""",
+        reading="""\
+Weights that differ between people without agreeing with recordings say nothing of people.""",
+        tables={"differences": "differences"},
+    ),
+    "data_efficiency": Entry(
+        section="Individuals",
+        title="How results grow with data",
+        caption="""\
+Personal models from fewer sessions (minutes of recording, mean over participants) and from fewer images: their gain
+over the group model in area under own alignment, the margin of identification, the share of participants identified,
+on test images and sessions. Last panel: agreement of the Behavior model with human judgements, from fewer images.
+Bars: 95 % intervals over images, those of the gain over participants, too. Each amount is one training; all personal
+models start from the study's group model, which has seen everything.""",
+        reading="""\
+A curve that still rises at its right end says that more data would make better models.""",
+        tables={"efficiency": "data_efficiency"},
+        target="data_efficiency",
+    ),
+    "ablation": Entry(
+        section="Controls",
+        title="What each ingredient is worth",
+        caption="""\
+The study as it is configured minus the same study with one ingredient left out or exchanged, on test images and
+sessions; values of the study itself in the titles. Metrics that a change does not reach are left out. Lines: 95 %
+intervals over images, and of areas over participants; they do not vary the seed of training, for which the grey bands
+stand: they reach as far as the study trained again with other seeds.""",
+        reading="""\
+An ingredient helps where its line lies right of zero and of the grey band.""",
+        tables={"ablation": "ablation"},
+        target="ablations",
+    ),
+    "held_out_participants": Entry(
+        section="Controls",
+        title="People never seen",
+        caption="""\
+Left: area under the alignment with each participant's test images and sessions, of a group model that was trained
+without the participant, of the study's own group model, of Behavior and of CLIP. Right: by how much the first exceeds
+the others. Large dots: means, with 95 % intervals over images and participants; small dots: participants.""",
+        reading="""\
+The model holds for people in general if it stays above Behavior and CLIP without having seen the person.""",
+        tables={"areas": "held_out_participants"},
+        target="held_out_participants",
     ),
 }

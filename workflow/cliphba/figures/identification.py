@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
 
-ROWS = {"personal": "Model of", "model-free": "MEG in the training half of"}
+ROWS = {"personal": "Model of", "model-free": "MEG in the other half of"}
 
 
 @style.applied
@@ -20,7 +20,8 @@ def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
     Parameters
     ----------
     identification
-        Table of kind ``identification``.
+        Table of kind ``identification``; its metadata say whether images were held out (``settings``,
+        ``evaluated_on``).
     summary
         Table of kind ``summary``, for accuracies and p.
     note
@@ -38,10 +39,11 @@ def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
         largest = np.abs(matrix.to_numpy()).max()
         image = axes.imshow(matrix, cmap="PuOr_r", vmin=-largest, vmax=largest)
         _mark(axes, matrix)
-        _name(axes, matrix, source)
+        _name(axes, matrix)
+        axes.set(xlabel=f"{stated.seen(identification).capitalize()} MEG of", ylabel=ROWS[source])
         axes.set_title(_title(source, matrix, summary))
         figure.colorbar(image, ax=axes, label="Alignment, double-centred (ρ)", shrink=0.7)
-    figure.supxlabel("Outlined: own participant. Dot: greatest of its row.", fontsize=7)
+    style.headline(figure, f"{stated.images(identification)}. Outlined: own participant. Dot: greatest of its row.")
     return figure
 
 
@@ -54,13 +56,11 @@ def _mark(axes: Axes, matrix: pd.DataFrame) -> None:
     axes.plot(best, participants, "o", markersize=5, color="white", markeredgecolor="black", markeredgewidth=0.8)
 
 
-def _name(axes: Axes, matrix: pd.DataFrame, source: str) -> None:
+def _name(axes: Axes, matrix: pd.DataFrame) -> None:
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(matrix)), matrix.index)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("Held-out MEG of")
-    axes.set_ylabel(ROWS[source])
 
 
 def _title(source: str, matrix: pd.DataFrame, summary: pd.DataFrame) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 MM = 1 / 25.4
@@ -31,7 +32,7 @@ LABELS = {
     "behavior": "Behavior model",
     "group": "Group MEG model",
     "personal": "Personal models",
-    "model-free": "Model-free",
+    "model-free": "Model-free (recordings)",
     "initial": "Before training",
 }
 CEILING, FAINT, REFERENCE = "#DCDCDC", "#A8A8A8", "#8C8C8C"
@@ -73,7 +74,7 @@ def new_figure(width_mm: float, height_mm: float, *, note: str | None) -> Figure
     return figure
 
 
-def headline(figure: Figure, text: str) -> None:
+def headline(figure: Figure | SubFigure, text: str) -> None:
     """Write a line above all panels."""
     figure.suptitle(text, fontsize=8, x=0.01, ha="left")
 
@@ -125,10 +126,12 @@ def curve(axes: Axes, course: pd.DataFrame, colour: str, *, value: str = "value"
     axes.plot(ordered["time_ms"], ordered[value], color=colour, linestyle=linestyle)
 
 
-def ceiling_band(axes: Axes, ceiling: pd.DataFrame, label: str = "noise ceiling") -> None:
+def ceiling_band(axes: Axes, ceiling: pd.DataFrame, label: str | None = "noise ceiling") -> None:
     """Draw the band between the lower and the upper noise ceiling (columns time_ms, bound, value), and name it."""
     bounds = ceiling.pivot(index="time_ms", columns="bound", values="value")
     axes.fill_between(bounds.index, bounds["lower"], bounds["upper"], color=CEILING, linewidth=0, zorder=0.2)
+    if label is None:
+        return
     upper = bounds["upper"].to_numpy()
     peak = (bounds.index.to_numpy()[np.nanargmax(upper)], np.nanmax(upper))
     axes.annotate(
@@ -137,7 +140,15 @@ def ceiling_band(axes: Axes, ceiling: pd.DataFrame, label: str = "noise ceiling"
     )  # fmt: skip
 
 
-def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]]) -> None:
+def make_room_below(axes: Axes, share: float) -> None:
+    """Extend axes downwards, by a share of what they will be, without ticks there: for what is not on their scale."""
+    low, high = axes.get_ylim()
+    ticks = np.asarray(MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high))
+    axes.set_yticks(ticks[(low <= ticks) & (ticks <= high)])
+    axes.set_ylim(low - (high - low) * share / (1 - share), high)
+
+
+def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]], *, named: bool = True) -> None:
     """Draw bars under all curves, a row each, where p is below `LEVEL`.
 
     Call it when all else is drawn: the axes are extended downwards to make room.
@@ -148,10 +159,11 @@ def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]]) -
         Where.
     courses
         Of each row, from top to bottom, a table with columns time_ms (evenly spaced) and p, and the bars' colour.
+    named
+        Whether the level is written beside them.
     """
-    low, high = axes.get_ylim()
     room = BAR * (len(courses) + 0.5)
-    axes.set_ylim(low - (high - low) * room / (1 - room), high)
+    make_room_below(axes, room)
     for row, (course, colour) in enumerate(courses):
         ordered = course.sort_values("time_ms")
         times_ms = ordered["time_ms"].to_numpy(np.float64)
@@ -166,6 +178,8 @@ def significance_bars(axes: Axes, courses: Sequence[tuple[pd.DataFrame, str]]) -
             color=colour,
             linewidth=0,
         )
+    if not named:
+        return
     axes.annotate(
         f"p < {LEVEL}", (1.01, room / 2), xycoords="axes fraction", va="center", color=REFERENCE, fontsize=7,
         annotation_clip=False,
@@ -193,16 +207,26 @@ def name_curves(axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str
         )  # fmt: skip
 
 
-def interval(value: float, low: float, high: float) -> str:
-    """Write an estimate with its 95 % interval."""
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "\N{MINUS SIGN}")
+def name_models(axes: Axes, ends: Mapping[str, float]) -> None:
+    """Write the names of models, keys of `LABELS`, at the heights at which their curves end; see `name_curves`."""
+    name_curves(
+        axes,
+        {LABELS[model]: height for model, height in ends.items()},
+        {LABELS[model]: COLOURS[model] for model in ends},
+    )
 
 
-def probability(p: float) -> str:
-    """Write a p value; not-a-number where there are too few people for any."""
+def interval(value: float, low: float, high: float, *, decimals: int = 2) -> str:
+    """Write an estimate with its 95 % interval; without an upper end it reaches to infinity."""
+    end = "\N{INFINITY})" if np.isnan(high) else f"{high:.{decimals}f}]"
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {end}".replace("-", "\N{MINUS SIGN}")
+
+
+def probability(p: float, name: str = "p") -> str:
+    """Write a p value, or one of another name; not-a-number where there are too few people for any."""
     if np.isnan(p):
         return "too few for a test"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
 
 
 def spread(positions: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
