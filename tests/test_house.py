@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import yaml
+import yte
 
 from tests.conftest import ROOT
 
@@ -47,16 +48,10 @@ def test_lock_names_no_index():
 
 def test_profiles_share_no_key():
     default, slurm = (
-        yaml.safe_load((ROOT / path).read_text().replace("?if", "if"))
+        yte.process_yaml((ROOT / path).read_text(), require_use_yte=True)
         for path in ("profiles/default/config.yaml", "slurm/config.yaml")
     )
     assert not set(default) & set(slurm)
-
-
-def test_slurm_profile_plans_the_personal_models():
-    found = run("snakemake", "--profile", "slurm", "personalized_models", "-n", "--forceall")
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "tune_individual" in found.stdout + found.stderr
 
 
 def test_wrong_key_stops_before_any_job(tmp_path):

@@ -88,6 +88,43 @@ TINY = config.Study(
     compute=config.Compute(device="cpu"),
 )
 
+# As large as real studies, of which a cluster is asked the same: docs/cluster.md has what that is.
+LARGE_BACKBONE = config.Backbone(architecture="ViT-L-14-quickgelu", weights="openai")
+AS_THINGS_MEG = config.Study(
+    name="as-things-meg",
+    participants=[f"sub-{number:02d}" for number in range(1, 5)],
+    simulation=config.Simulation(
+        training_images=1456,
+        validation_images=350,
+        test_images=48,
+        behavior_images=0,
+        sessions=12,
+        training_trials=1,
+        held_out_trials=1,
+        sensors=271,
+        sampling_rate_hz=1200,
+    ),
+    backbone=LARGE_BACKBONE,
+)
+# Cichy, Pantazis & Oliva 2016; models at every fifth of its 1101 times
+AS_118_IMAGES = config.Study(
+    name="as-118-images",
+    participants=[f"sub-{number:02d}" for number in range(1, 16)],
+    grid=config.TimeGrid(start_ms=-100, stop_ms=1000, step_ms=5),
+    simulation=config.Simulation(
+        training_images=80,
+        validation_images=20,
+        test_images=18,
+        behavior_images=1726,
+        sessions=4,
+        training_trials=15,
+        held_out_trials=15,
+        sensors=306,
+        sampling_rate_hz=1000,
+    ),
+    backbone=LARGE_BACKBONE,
+)
+
 HEADER = """\
 # {title}
 # Generated from the typed configuration (workflow/cliphba/config.py and studies.py) by `make config`.

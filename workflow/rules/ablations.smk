@@ -46,6 +46,12 @@ rule compare_ablations:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **asks(
+            demands.evaluate(
+                STUDY, models=len(EMBEDDED), variants=len(FAMILIES["ablations"])
+            )
+        ),
     params:
         # whether images that a way of running the method is compared on shaped its target or its curves
         images_held_out={

@@ -16,6 +16,8 @@ if STUDY.backbone.architecture is not None:
         localrule: True
         conda:
             ENVIRONMENT
+        resources:
+            **asks(demands.import_backbone(STUDY)),
         params:
             backbone=settings(STUDY.backbone),
         script:
@@ -35,7 +37,9 @@ else:
         priority: 50
         conda:
             ENVIRONMENT
-        threads: 4
+        threads: demands.draw_pictures(STUDY.simulation.backbone.pictures).threads
+        resources:
+            **asks(demands.draw_pictures(STUDY.simulation.backbone.pictures)),
         params:
             pictures=STUDY.simulation.backbone.pictures,
             held_out=STUDY.simulation.backbone.held_out_pictures,
@@ -64,7 +68,7 @@ else:
             ENVIRONMENT
         threads: STUDY.compute.threads
         resources:
-            gpu=GPU,
+            **asks(demands.pretrain(STUDY)),
         params:
             backbone=settings(STUDY.simulation.backbone),
             threads=STUDY.compute.threads,

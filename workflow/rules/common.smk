@@ -6,9 +6,38 @@ BACKBONE = multiext(
     f"{RESULTS}/backbone/open_clip", "_config.json", "_model.safetensors"
 )
 
-# Every torch rule takes the one GPU slot of a machine, so that trainings do not crowd each other out; a study that is
-# told to stay on the CPU takes none, and two of its trainings run side by side.
-GPU = int(STUDY.compute.device != "cpu")
+# How a cluster is asked for a GPU. Most take a number of them, some a generic resource such as gpu:1 instead; the rest is
+# as for all jobs if nothing is said. docs/cluster.md has these variables and those of slurm/config.yaml.
+GPU_REQUEST = {
+    "gpu": 0 if os.environ.get("CLIPHBA_GRES") else 1,
+    **{
+        resource: os.environ[variable]
+        for resource, variable in {
+            "gres": "CLIPHBA_GRES",
+            "slurm_partition": "CLIPHBA_GPU_PARTITION",
+            "constraint": "CLIPHBA_GPU_CONSTRAINT",
+        }.items()
+        if os.environ.get(variable)
+    },
+}
+
+
+def asks(demand):
+    """Give the resources that a job asks for, more with every attempt."""
+    return {
+        "mem_mb": lambda wildcards, attempt: demand.memory(attempt),
+        "runtime": lambda wildcards, attempt: demand.minutes(attempt),
+    }
+
+
+def asks_gpu(demand):
+    """Give those of a job that trains or embeds.
+
+    On one machine it takes the only GPU slot, so that such jobs do not crowd each other out; of a study that is told to
+    stay on the CPU two run side by side.
+    """
+    gpu = GPU_REQUEST if STUDY.compute.device != "cpu" else {}
+    return {**asks(demand), **gpu, "trainings": 1}
 
 
 def settings(section):

@@ -70,6 +70,12 @@ rule describe_data_efficiency:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **asks(
+            demands.evaluate(
+                STUDY, models=len(MODELS), variants=len(FAMILIES["data_efficiency"])
+            )
+        ),
     params:
         sessions={
             name: variants.amounts(study).sessions

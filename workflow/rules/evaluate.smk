@@ -24,8 +24,7 @@ rule embed:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.embed(STUDY, models=len(MODELS))),
     params:
         compute=settings(STUDY.compute),
         images=STUDY.protocol.images,
@@ -50,6 +49,8 @@ rule evaluate_judges:
         f"{RESULTS}/benchmarks/evaluate_judges.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
         images_held_out=images_held_out(STUDY),
@@ -77,6 +78,8 @@ rule evaluate_group:
         f"{RESULTS}/benchmarks/evaluate_group.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=3)),
     params:
         procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
@@ -111,6 +114,8 @@ rule evaluate_individuals:
         f"{RESULTS}/benchmarks/evaluate_individuals.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
@@ -136,8 +141,7 @@ rule embed_blocks:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.embed(STUDY, models=len(TOWERS))),
     params:
         compute=settings(STUDY.compute),
         images=STUDY.protocol.images,
@@ -160,6 +164,10 @@ rule evaluate_layers:
         f"{RESULTS}/benchmarks/evaluate_layers.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(
+            demands.evaluate(STUDY, models=len(TOWERS) * demands.clip_of(STUDY).blocks)
+        ),
     params:
         procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
@@ -185,6 +193,8 @@ rule evaluate_dynamics:
         f"{RESULTS}/benchmarks/evaluate_dynamics.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
@@ -208,6 +218,8 @@ rule evaluate_complexity:
         f"{RESULTS}/benchmarks/evaluate_complexity.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=3)),
     params:
         procedure=PROCEDURE,
         evaluated_on=STUDY.protocol.evaluated_on,
@@ -232,6 +244,8 @@ rule recover_truth:
         f"{RESULTS}/benchmarks/recover_truth.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
         images_held_out=images_held_out(STUDY),
@@ -258,8 +272,7 @@ rule map_saliency:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.map_saliency(STUDY, models=1 + len(STUDY.participants))),
     params:
         compute=settings(STUDY.compute),
         images=STUDY.protocol.images,
@@ -286,6 +299,8 @@ rule summarise:
         f"{RESULTS}/benchmarks/summarise.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.small()),
     params:
         procedure=PROCEDURE,
     script:
@@ -306,6 +321,8 @@ rule describe_decoding:
         f"{RESULTS}/benchmarks/describe_decoding.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.describe(STUDY)),
     params:
         group_participants=STUDY.group_participants,
     script:

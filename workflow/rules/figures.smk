@@ -115,6 +115,8 @@ rule draw_figure:
         figure="|".join(FIGURE_TABLES),
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.draw_figure(STUDY)),
     params:
         note=NOTE,
         caption=lambda wildcards: CATALOGUE[wildcards.figure].caption,
@@ -138,6 +140,8 @@ rule animate_saliency:
         f"{RESULTS}/benchmarks/animate_saliency.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.draw_figure(STUDY)),
     params:
         note=NOTE,
         caption=CATALOGUE["saliency_animation"].caption,

@@ -32,6 +32,8 @@ rule compare_held_out_participants:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **asks(demands.evaluate(STUDY, models=3 + len(STUDY.participants))),
     params:
         group_participants=STUDY.group_participants,
         images_held_out=images_held_out(STUDY),

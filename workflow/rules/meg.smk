@@ -15,7 +15,9 @@ rule preprocess:
     priority: 10
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: demands.preprocess(STUDY).threads
+    resources:
+        **asks(demands.preprocess(STUDY)),
     params:
         sessions=STUDY.sessions,
         preprocessing=settings(STUDY.preprocessing),
@@ -40,9 +42,10 @@ rule decode_rdm:
     priority: 10
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: demands.decode(STUDY).threads
     resources:
-        gpu=int(STUDY.decoding.device == "cuda"),
+        **asks(demands.decode(STUDY)),
+        **(GPU_REQUEST if STUDY.decoding.device == "cuda" else {}),
     params:
         decoding=settings(STUDY.decoding),
         seed=STUDY.seed_of("decode_rdm"),

@@ -22,8 +22,7 @@ rule tune_behavior:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.tune_behavior(STUDY)),
     params:
         stage=stages.behavior(STUDY),
         # the state after every epoch, from which a job that was killed goes on
@@ -48,8 +47,7 @@ rule initialise_reweighting:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.initialise(STUDY)),
     params:
         stage=stages.initial_reweighting(STUDY),
     script:
@@ -74,8 +72,7 @@ rule fit_group_reweighting:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.reweight(STUDY, "group")),
     params:
         stage=stages.reweighting(STUDY, "group"),
         members={"group": STUDY.group_participants},
@@ -103,8 +100,7 @@ rule tune_group:
         ENVIRONMENT
     threads: STUDY.compute.threads
     resources:
-        gpu=GPU,
-        trainings=1,
+        **asks_gpu(demands.tune(STUDY, "group")),
     params:
         stage=stages.adapters(STUDY, "group"),
         scratch=f"{RESULTS}/scratch/group",
@@ -138,6 +134,8 @@ use rule fit_group_reweighting as fit_individual_reweightings with:
         f"{RESULTS}/logs/fit_individual_reweightings.log",
     benchmark:
         f"{RESULTS}/benchmarks/fit_individual_reweightings.tsv"
+    resources:
+        **asks_gpu(demands.reweight(STUDY, "individual")),
     params:
         stage=stages.reweighting(STUDY, "individual"),
         members={participant: [participant] for participant in STUDY.participants},
@@ -159,6 +157,8 @@ use rule tune_group as tune_individual with:
         f"{RESULTS}/logs/tune_individual/{{participant}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tune_individual/{{participant}}.tsv"
+    resources:
+        **asks_gpu(demands.tune(STUDY, "individual")),
     params:
         stage=stages.adapters(STUDY, "individual"),
         scratch=f"{RESULTS}/scratch/{{participant}}",

@@ -15,7 +15,9 @@ rule draw_stimuli:
         f"{RESULTS}/benchmarks/draw_stimuli.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: demands.draw_pictures(demands.amounts(STUDY).judged).threads
+    resources:
+        **asks(demands.draw_pictures(demands.amounts(STUDY).judged)),
     params:
         # not the whole section: what only concerns the recordings must not draw new pictures
         simulation=STUDY.simulation.model_dump(
@@ -55,6 +57,8 @@ rule draw_participants:
         f"{RESULTS}/benchmarks/draw_participants.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.small()),
     params:
         participants=STUDY.participants,
         halves=STUDY.halves,
@@ -82,7 +86,9 @@ rule record_participant:
     priority: 10
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: demands.record(STUDY).threads
+    resources:
+        **asks(demands.record(STUDY)),
     params:
         sensors=STUDY.simulation.sensors,
         sampling_rate_hz=STUDY.simulation.sampling_rate_hz,

@@ -10,7 +10,7 @@ from cliphba.compute import available_threads, give_way
 from cliphba.config import Decoding
 from cliphba.meg import engine, read, stream
 from cliphba.meg.parts import Parts, file_states
-from cliphba.scratch import folder_for
+from cliphba.scratch import folder_for, place_for
 
 progress.log_to(snakemake.log[0])
 # pre-training takes longer than all recordings
@@ -36,7 +36,7 @@ rdm = engine.prepare(
 )
 files = {Path(path).name: Path(path) for path in snakemake.input.epochs}
 settings = {"decoding": params.decoding, "seed": params.seed}
-scratch = Path(params.scratch)
+scratch = place_for(params.scratch)
 work = {"files": file_states(files), "stimuli": shown, **tables.provenance(settings=settings, inputs={})}
 parts = Parts(folder_for(scratch, work))
 stream.compute_parts(sessions, rdm, parts, label=f"decoding {wildcards.participant}")

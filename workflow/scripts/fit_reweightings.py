@@ -13,7 +13,7 @@ from cliphba.clip.backbone import load_backbone
 from cliphba.config import Compute, DynamicTraining, Protocol
 from cliphba.models.checkpoint import read_checkpoint, save_checkpoint
 from cliphba.models.heads import DynamicHead, TemporalCurves
-from cliphba.scratch import folder_for
+from cliphba.scratch import folder_for, place_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_reweightings
 from cliphba.train.loop import best_loss, tabulate
 from cliphba.train.target import initial_head, measure_curves, target_rdms
@@ -76,7 +76,7 @@ def made_by(participants: list[str]) -> dict[str, Any]:
     return tables.provenance(settings=stage, inputs=paths | {f"{name}_rdm": rdms[name] for name in seen})
 
 
-scratch = Path(params.scratch)
+scratch = place_for(params.scratch)
 work = {
     "device": backbone.device.type,
     "backbone": [tables.digest(Path(path)) for path in inputs.backbone],

@@ -11,7 +11,7 @@ from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Compute, DynamicTraining, Protocol
 from cliphba.models.checkpoint import read_checkpoint, save_checkpoint
-from cliphba.scratch import folder_for
+from cliphba.scratch import folder_for, place_for
 from cliphba.train.dynamic import MeasuredImages, Setup, fit_adapters
 from cliphba.train.loop import best_loss, tabulate
 from cliphba.train.losses import Objective
@@ -46,7 +46,7 @@ made_by = tables.provenance(
     settings=stage,
     inputs={Path(path).stem: Path(path) for path in [inputs.start, inputs.stimuli, *inputs.rdms]},
 )
-scratch = Path(snakemake.params.scratch)
+scratch = place_for(snakemake.params.scratch)
 with torch.no_grad():
     text_features = model.text_features(start.prompts)
 setup = Setup(

@@ -12,7 +12,7 @@ from cliphba.clip.backbone import load_backbone
 from cliphba.clip.images import prepare_images
 from cliphba.config import BehaviorTraining, Compute
 from cliphba.models.checkpoint import Checkpoint, save_checkpoint
-from cliphba.scratch import folder_for
+from cliphba.scratch import folder_for, place_for
 from cliphba.train.behavior import LabelledImages, fit_behavior
 from cliphba.train.loop import best_loss, tabulate
 
@@ -52,7 +52,7 @@ made_by = tables.provenance(
     settings=stage,
     inputs={name: Path(snakemake.input[name]) for name in ("stimuli", "dimensions", "embedding")},
 )
-scratch = Path(params.scratch)
+scratch = place_for(params.scratch)
 fit = fit_behavior(
     backbone,
     prompts=list(dimensions["prompt"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from cliphba.train.kept import Generator, Kept
 
 Batch = TypeVar("Batch")
 State = TypeVar("State")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,9 @@ def _begin(task: Task[Batch, State], store: Kept | None) -> Course[State]:
     """Go on from what was kept, or measure the start."""
     described = store.load() if store else None
     if described is not None:
-        return Course.resume(described)
+        course: Course[State] = Course.resume(described)
+        logger.info("%s: going on after epoch %d", task.name, course.epoch)
+        return course
     start = _validate(task, 0, torch.tensor(True))
     waited = torch.zeros(len(start), dtype=torch.long)
     return Course([[losses] for losses in start], task.snapshot(), _totals(start), waited)

@@ -1,0 +1,276 @@
+"""The tiny study's models on a real Slurm, through the cluster profile, with jobs cut down on their way."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cliphba import tables
+from cliphba.studies import TINY
+from tests.slurm_cluster import Cluster, slurm_cluster, what_is_missing
+from tests.tiny_study import CONFIG, RESULTS, snakemake
+
+pytestmark = pytest.mark.workflow
+
+# So many epochs that a personal model is cut down on its way.
+EPOCHS = 300
+SECONDS_AT_MOST = 600
+# On the command line, for a cluster is asked every 40 s otherwise, and time limits are minutes.
+HASTE = ["--slurm-init-seconds-before-status-checks", "5", "--set-resources", "tune_individual:runtime=attempt"]
+TRAININGS = [
+    "tune_behavior",
+    "initialise_reweighting",
+    "fit_group_reweighting",
+    "tune_group",
+    "fit_individual_reweightings",
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What Slurm says of a job.
+
+    Attributes
+    ----------
+    number
+        Its identifier.
+    does
+        Rule and wildcards.
+    partition, state, restarts
+        In Slurm's words.
+    """
+
+    number: int
+    does: str
+    partition: str
+    state: str
+    restarts: int
+
+
+def jobs(cluster: Cluster) -> list[Job]:
+    """All jobs that the cluster has seen, in their order."""
+    found = []
+    for line in cluster.ask("scontrol", "--oneliner", "show", "job").splitlines():
+        said = dict(re.findall(r"(\w+)=(\S*)", line))
+        if "Comment" in said:
+            job = Job(
+                int(said["JobId"]),
+                said["Comment"].removeprefix("rule_").replace("_wildcards_", " "),
+                said["Partition"],
+                said["JobState"],
+                int(said["Restarts"]),
+            )
+            found.append(job)
+    return sorted(found, key=lambda job: job.number)
+
+
+class Profile:
+    """Calls of Snakemake through the cluster profile, in a copy of the repository."""
+
+    def __init__(self, cluster: Cluster, folder: Path, scratch: Path) -> None:
+        self.cluster, self.folder, self.scratch = cluster, folder, scratch
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, "--configfile", str(CONFIG)]
+        site = {"CLIPHBA_PARTITION": "cpu", "CLIPHBA_GPU_PARTITION": "gpu", "CLIPHBA_SCRATCH": str(self.scratch)}
+        return subprocess.run(
+            self.cluster.command(words, self.folder),
+            env={**os.environ, **site},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=SECONDS_AT_MOST,
+        )
+
+    def state_of(self, participant: str) -> Path | None:
+        """File with the state of a participant's training, once there is one."""
+        kept = self.scratch / self.folder.relative_to("/") / RESULTS / "scratch" / participant
+        return next(kept.glob("*/stage_2.pt"), None)
+
+
+def model(participant: str) -> str:
+    """Path of a personal model."""
+    return str(RESULTS / f"models/{participant}.safetensors")
+
+
+def cancel(cluster: Cluster, job: str) -> None:
+    cluster.ask("scancel", job)
+
+
+def let_time_run_out(cluster: Cluster, job: str) -> None:
+    cluster.ask("scancel", "--signal=STOP", job)
+
+
+def requeue(cluster: Cluster, job: str) -> None:
+    """As Slurm does with jobs that are preempted, or whose node fails."""
+    cluster.ask("scontrol", "requeue", job)
+
+
+# What happens to the training of each participant.
+ACCIDENTS: dict[str, Callable[[Cluster, str], None]] = dict(
+    zip(TINY.participants, (cancel, let_time_run_out, requeue), strict=True)
+)
+
+
+def meet_with_accident(profile: Profile, participant: str) -> None:
+    """Let a training's accident happen once a state of it is kept."""
+    until = time.monotonic() + SECONDS_AT_MOST
+    while profile.state_of(participant) is None:
+        if time.monotonic() > until:
+            raise TimeoutError(f"the training of {participant} did not begin")
+        time.sleep(0.1)
+    (job,) = (
+        str(job.number)
+        for job in jobs(profile.cluster)
+        if job.does == f"tune_individual {participant}" and job.state == "RUNNING"
+    )
+    ACCIDENTS[participant](profile.cluster, job)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Slurm of two nodes on this machine."""
+    if missing := what_is_missing():
+        pytest.skip(missing)
+    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def untrained(cluster: Cluster, study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tiny study up to its RDMs and judgements, that is to be trained on a GPU if there is one."""
+    folder = tmp_path_factory.mktemp("untrained") / "repository"
+    shutil.copytree(study, folder)
+    shutil.rmtree(folder / RESULTS / "models")
+    settings = yaml.safe_load((folder / CONFIG).read_text())
+    settings["compute"]["device"] = "auto"
+    settings["individual_training"] |= {"stage_2_epochs": EPOCHS, "stage_2_patience": EPOCHS}
+    (folder / CONFIG).write_text(yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models as this machine makes them by itself."""
+    folder = tmp_path_factory.mktemp("local") / "repository"
+    shutil.copytree(untrained, folder)
+    snakemake(folder, "personalized_models")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def profile(cluster: Cluster, untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """A call of the cluster profile in another copy."""
+    return Profile(cluster, untrained, tmp_path_factory.mktemp("scratch"))
+
+
+@pytest.fixture(scope="module")
+def trained(profile: Profile, local: Path) -> subprocess.CompletedProcess[str]:
+    """All models made by Slurm, each personal one after its accident."""
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(profile, "personalized_models", *HASTE)
+        accidents = [pool.submit(meet_with_accident, profile, participant) for participant in TINY.participants]
+        for accident in accidents:
+            accident.result()
+        return call.result()
+
+
+def test_the_run_ends_with_the_bytes_of_the_local_one(
+    trained: subprocess.CompletedProcess[str], profile: Profile, local: Path
+) -> None:
+    assert trained.returncode == 0, trained.stdout
+    made = sorted(path.relative_to(local) for path in (local / RESULTS / "models").rglob("*.*"))
+    assert len(made) > 15
+    differing = [str(path) for path in made if tables.digest(path_in(profile, path)) != tables.digest(local / path)]
+    assert not differing
+
+
+def path_in(profile: Profile, path: Path) -> Path:
+    """Where a file of the repository is in the copy that the cluster works in."""
+    return profile.folder / path
+
+
+def test_every_accident_happened_and_its_training_went_on(
+    trained: subprocess.CompletedProcess[str], profile: Profile
+) -> None:
+    ends = defaultdict(list)
+    for job in jobs(profile.cluster):
+        ends[job.does].append((job.state, job.restarts))
+    cancelled, out_of_time, requeued = (f"tune_individual {participant}" for participant in TINY.participants)
+    assert ends[cancelled] == [("CANCELLED", 0), ("COMPLETED", 0)]
+    assert ends[out_of_time] == [("TIMEOUT", 0), ("COMPLETED", 0)]
+    assert ends[requeued] == [("COMPLETED", 1)]
+    for participant in TINY.participants:
+        log = (profile.folder / RESULTS / f"logs/tune_individual/{participant}.log").read_text()
+        assert re.search(r"going on after epoch [1-9]", log), log
+        assert profile.state_of(participant) is None
+    assert not list(profile.scratch.rglob("*.pt"))
+
+
+def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(
+    trained: subprocess.CompletedProcess[str], profile: Profile
+) -> None:
+    found = jobs(profile.cluster)
+    personal = [f"tune_individual {participant}" for participant in TINY.participants]
+    assert {job.does for job in found} == {*TRAININGS, *personal}
+    assert {job.partition for job in found} == {"gpu"}
+
+    has: dict[str, str] = {}
+    used = set()
+    for line in (profile.cluster.folder / "usage.log").read_text().splitlines():
+        event, job, gpu = line.split()
+        assert job not in has if event == "start" else has[job] == gpu, line
+        if event == "start":
+            assert gpu not in has.values(), f"job {job} was given GPU {gpu} while another had it"
+            has[job] = gpu
+        elif event == "end":
+            del has[job]
+        used.add(gpu)
+    assert used == {"0", "1"}
+
+
+def test_one_participant_again_is_one_job(trained: subprocess.CompletedProcess[str], profile: Profile) -> None:
+    participant = TINY.participants[1]
+    before = jobs(profile.cluster)
+    again = profile(model(participant), "-f", *HASTE)
+    assert again.returncode == 0, again.stdout
+    assert [job.does for job in jobs(profile.cluster)[len(before) :]] == [f"tune_individual {participant}"]
+
+
+def test_an_edited_comment_reruns_nothing(
+    trained: subprocess.CompletedProcess[str], profile: Profile, local: Path
+) -> None:
+    for folder in (profile.folder, local):
+        script = folder / "workflow/scripts/tune_adapters.py"
+        script.write_text(script.read_text() + "# an afterthought\n")
+    assert "Nothing to be done" in profile("personalized_models", "-n").stdout
+    assert "Nothing to be done" in snakemake(local, "personalized_models", "-n")
+
+
+def test_one_failure_leaves_the_others_alone(trained: subprocess.CompletedProcess[str], profile: Profile) -> None:
+    failing, other, _ = TINY.participants
+    rdms = profile.folder / RESULTS / f"rdm/{failing}_train.parquet"
+    times = rdms.stat()
+    rdms.write_bytes(b"no table")
+    os.utime(rdms, ns=(times.st_atime_ns, times.st_mtime_ns))
+    for participant in (failing, other):
+        (profile.folder / model(participant)).unlink()
+    ended = profile(model(failing), model(other), "--retries", "0", *HASTE)
+    assert ended.returncode != 0
+    assert not (profile.folder / model(failing)).exists()
+    assert (profile.folder / model(other)).exists()
+    log = (profile.folder / RESULTS / f"logs/tune_individual/{failing}.log").read_text()
+    assert log.splitlines()[-1] in ended.stdout
