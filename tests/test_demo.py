@@ -11,14 +11,17 @@ import time
 import numpy as np
 import psutil
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_1samp
 
 from cliphba import tables
 from cliphba.evaluate.recovery import centres
+from cliphba.evaluate.saliency import draw_masks
 from cliphba.meg.latency import onset_latency, peak_latency
-from cliphba.simulate.factors import FACTORS
+from cliphba.models.checkpoint import load_model
+from cliphba.simulate.factors import FACTORS, LATENCY_MS
 from cliphba.simulate.recordings import response_kernels
 from tests.conftest import ROOT
+from tests.painted import find_paint, paint
 
 pytestmark = pytest.mark.demo
 
@@ -185,3 +188,43 @@ def test_every_number_says_what_it_is_independent_of(summary):
 def test_static_models_know_nothing_before_onset(summary, model):
     baseline = summary.loc[("baseline_rho", model)]
     assert baseline["low"] <= 0 <= baseline["high"]
+
+
+@pytest.fixture(scope="module", params=["behavior", "group"])
+def paint_found(demo, request):
+    """What a model finds salient where one half of an object is painted, at the time at which brains see colour."""
+    model = load_model(RESULTS / f"models/{request.param}.safetensors", backbone=RESULTS / "backbone", device="cpu")
+    sample = 0 if model.head is None else int(np.abs(model.times_ms - LATENCY_MS["colour"]).argmin())
+    pictures = paint(48, side=48, factor=2, seed=1)
+    found = find_paint(model, pictures, draw_masks(500, cells=8, seed=0), sample=sample)
+    parts = found.groupby(["state", "driver"])
+    return request.param, {key: part.reset_index(drop=True) for key, part in parts}
+
+
+def interval(values, level=0.95):
+    """Of the mean over pictures."""
+    return ttest_1samp(values, 0).confidence_interval(level)
+
+
+def test_saliency_finds_the_part_that_is_painted(paint_found):
+    """More salient than the background if the colour's dimension drives; if all do, than the bare half, too."""
+    _, found = paint_found
+    assert interval(found["painted", "own"]["background"]).low > 0
+    assert interval(found["painted", "all"]["background"]).low > 0
+    assert interval(found["painted", "all"]["rest"]).low > 0
+
+
+def test_saliency_finds_no_paint_where_there_is_none(paint_found):
+    _, found = paint_found
+    for driver in ("own", "all"):
+        low, high = interval(found["unpainted", driver]["rest"], level=0.99)
+        assert low < 0 < high
+
+
+def test_dimensions_of_the_behavior_model_find_their_own_colour(paint_found):
+    """Not those of MEG models, which are trained to RDMs, whatever their dimensions then stand for."""
+    model, found = paint_found
+    if model == "behavior":
+        own, other = (found["painted", driver]["rest"] for driver in ("own", "other"))
+        assert interval(own).low > 0
+        assert interval(own - other).low > 0
