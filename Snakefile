@@ -42,12 +42,14 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/variants.smk"
+include: "workflow/rules/tables.smk"
 
 
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/summary.parquet",
+        multiext(f"{RESULTS}/summary", ".parquet", ".md", ".html"),
+        f"{RESULTS}/headlines.html",
         figures("all"),
         rules.animate_saliency.output,
 

@@ -13,13 +13,17 @@ import torch
 from PIL import Image
 
 import cliphba
-from cliphba import cli, tables
+from cliphba import cli, readable, tables
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.config import Adapter
+from cliphba.evaluate.bootstrap import Estimate
+from cliphba.evaluate.findings import IMAGES, Finding, Independence, tabulate
 from cliphba.models.checkpoint import Checkpoint, DynamicState, save_checkpoint
 from cliphba.models.heads import TemporalCurves
 from tests.conftest import ROOT
 from tests.small_clip import LAYERS, PROMPTS, SIZE, make_backbone, trained_adapter
+
+NOTHING = Independence(images=False, data=False, people=False)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,16 @@ def test_check_accepts_the_studies_of_the_repository(capsys):
         assert out.startswith(f"{path}: fine")
 
 
+def test_markdown_is_that_of_the_library(tmp_path, capsys):
+    row = Finding("alignment_auc", "group", Estimate(np.array(0.5), np.linspace(0, 1, 41)), IMAGES, NOTHING)
+    frame = tabulate([row, replace(row, participant="sub-01")], images=5, people=3)
+    tables.write(frame, tmp_path / "summary.parquet", "summary")
+    stored = tables.read(tmp_path / "summary.parquet", "summary")
+    for option, each in ((), False), (("--each",), True):
+        code, out, err = run(capsys, "markdown", tmp_path / "summary.parquet", *option)
+        assert (code, out, err) == (0, f"{readable.markdown(stored, each=each)}\n", "")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -141,6 +155,7 @@ def test_check_tells_file_and_key(tmp_path, capsys, content, message):
         (("provenance", "lost.parquet"), "lost.parquet: there is no such file"),
         (("provenance", "cat.png"), "cat.png is no table and no checkpoint of this package"),
         (("provenance", "backbone/open_clip_model.safetensors"), "is no table and no checkpoint of this package"),
+        (("markdown", "models/behavior.safetensors"), "is none of the main tables: name one of summary, "),
         (("check", "lost.yaml"), "No such file or directory: 'lost.yaml'"),
         (("embed", "models/behavior.safetensors", "lost.png", "--output", "t.parquet"), "lost.png: there is no"),
         (("embed", "cat.png", "dog.png", "--output", "t.parquet"), "cat.png is no checkpoint of this package"),

@@ -51,7 +51,7 @@ def test_q_is_that_of_scipy_among_participants_with_the_same_metric():
     findings = [finding("margin", p=0.001)]
     findings += [finding("margin", f"sub-{i}", p) for i, p in enumerate(margins)]
     findings += [finding("area", f"sub-{i}", p) for i, p in enumerate(areas)]
-    frame = tabulate(findings)
+    frame = tabulate(findings, images=5, people=3)
     expected = [np.nan, *false_discovery_control(margins), *false_discovery_control(areas)]
     np.testing.assert_allclose(frame["q"], expected)
 
@@ -65,6 +65,9 @@ def test_untested_participants_do_not_count_among_the_tests():
 
 @pytest.mark.parametrize("participants", [[None, None], [None, "sub-01"], ["sub-01", "sub-02"]])
 def test_it_is_a_valid_table(participants, tmp_path):
-    frame = accepted({"summary": tabulate([finding(participant=one) for one in participants])}, tmp_path)["summary"]
+    frame = accepted(
+        {"summary": tabulate([finding(participant=one) for one in participants], images=5, people=3)}, tmp_path
+    )["summary"]
+    assert (frame["images"].tolist(), frame["people"].tolist()) == ([5, 5], [3, 3])
     assert frame["participant"].notna().tolist() == [one is not None for one in participants]
     assert frame["q"].isna().all()

@@ -67,6 +67,7 @@ def test_every_promised_row_is_there(study):
         "baseline_rho": ["clip", "behavior"],
     }
     assert set(tables) == {"alignment", "contrast", "ceiling", "latency", "summary"}
+    assert (set(tables["summary"]["images"]), set(tables["summary"]["people"])) == ({len(STIMULI)}, {people})
     rows = (people + 1) * len(TIMES)
     assert tables["alignment"].groupby("model").size().to_dict() == dict.fromkeys(SOURCES, rows)
     assert tables["contrast"].groupby("contrast").size().tolist() == [rows, rows]

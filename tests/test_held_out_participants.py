@@ -44,6 +44,7 @@ def test_each_participant_has_the_model_that_has_not_seen_them():
     study = found()
     table, alignments = table_of(study), measure(*study, resamples=0, seed=0)
     assert list(table.columns) == list(COLUMNS["held_out_participants"])
+    assert set(table["people"]) == {len(PEOPLE)}
     held_out = table[(table["model"] == HELD_OUT) & table["participant"].notna()].set_index("participant")
     for index, name in enumerate(PEOPLE):
         area = alignments.area(alignments.rho[name].value[index])

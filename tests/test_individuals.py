@@ -97,6 +97,7 @@ def test_every_promised_row_is_there(study, summary):
         "own_alignment_gain": people,
         "identification_margin": 2 * people,
     }
+    assert set(summary["people"]) == {people}
     kinds = {"alignment", "contrast", "latency", "identification", "differences", "second_order", "summary"}
     assert set(tables) == kinds
     assert set(tables["latency"]["curve"]) == {"personal"}

@@ -83,6 +83,7 @@ def test_every_promised_row_is_there(study):
         "odd_one_out_accuracy": [*models, "embedding", "another judge", *ceilings],
         "odd_one_out_difference": ["behavior - clip"],
     }
+    assert set(tables["summary"]["people"]) == {people}
     assert set(tables["behavior_rdm"]["source"]) == {"human", "clip", "behavior"}
     assert set(tables["behavior_course"]["model"]) == {"group", *PEOPLE}
     assert tables["odd_one_out"].query("model == 'behavior'")["judge"].notna().sum() == people

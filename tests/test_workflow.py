@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import cliphba
-from cliphba import tables
+from cliphba import readable, tables
 from cliphba.ablations import variants
 from cliphba.config import derive_seed
 from cliphba.evaluate.ablation import AS_CONFIGURED
@@ -56,6 +56,12 @@ def test_everything_promised_is_there(study):
     } <= set(summary["metric"])
     assert summary[["value", "low", "high"]].notna().all().all()
     assert (summary["low"] <= summary["high"]).all()
+    assert readable.markdown(summary, each=True) == (results / "summary.md").read_text().rstrip("\n")
+
+
+def test_every_metric_has_a_name_for_people(study):
+    summary = tables.read(study / RESULTS / "summary.parquet", "summary")
+    assert set(summary["metric"]) <= set(readable.METRICS)
 
 
 def test_a_second_run_has_nothing_to_do(study):
@@ -106,6 +112,8 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "evaluate_complexity": 1,
         "recover_truth": 1,
         "summarise": 1,
+        "write_out_table": 1,
+        "write_out_headlines": 1,
         "describe_decoding": 1,
         "map_saliency": 1,
         "draw_figure": len(figures("all")),
@@ -165,6 +173,8 @@ def ablated(study):
 
 def test_ablations_are_tabulated(ablated):
     table = tables.read(ablated / "ablation.parquet", "ablation")
+    assert set(table["metric"]) <= set(readable.METRICS)
+    assert readable.markdown(table) == (ablated / "ablation.md").read_text().rstrip("\n")
     named = variants(TINY)
     # the tiny study has the published scale of the noise: that variant would be the study itself
     assert set(table["variant"]) == {AS_CONFIGURED, *named}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cliphba import tables, variants
+from cliphba import readable, tables, variants
 from cliphba.models.checkpoint import read_checkpoint
 from cliphba.studies import TINY
 from cliphba.train.target import measure_curves
@@ -35,6 +35,8 @@ def training_rdms(folder, participants, images):
 
 def test_data_efficiency_has_every_amount(varied):
     table = tables.read(varied / "data_efficiency.parquet", "data_efficiency")
+    assert set(table["metric"]) <= set(readable.METRICS)
+    assert readable.markdown(table) == (varied / "data_efficiency.md").read_text().rstrip("\n")
     personal = table[table["model"] == "personal"]
     amounts = {unit: sorted(set(rows["amount"])) for unit, rows in personal.groupby("trained_on")}
     assert amounts["training images"] == [4, 8, 12, 16]

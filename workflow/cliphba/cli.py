@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 import cliphba
 from cliphba import tables
 from cliphba.config import ConfigurationError, load_study
+from cliphba.figures.catalogue import MAIN_TABLES
 
 METADATA_KEY = tables.METADATA_KEY.decode()
 
@@ -70,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     provenance.add_argument("file", type=Path, metavar="FILE", help="table (.parquet) or checkpoint (.safetensors)")
     provenance.set_defaults(run=_provenance)
 
+    markdown = commands.add_parser("markdown", help="write a main table for people to read, as Markdown")
+    markdown.add_argument("table", type=Path, metavar="TABLE", help="such as summary.parquet")
+    markdown.add_argument("--each", action="store_true", help="rows about single participants, too")
+    markdown.set_defaults(run=_markdown)
+
     check = commands.add_parser("check", help="check a study file")
     check.add_argument("study", type=Path, metavar="STUDY", help="YAML file of settings")
     check.set_defaults(run=_check)
@@ -108,6 +114,15 @@ def _provenance(given: argparse.Namespace) -> str:
     # what is in a table says nothing of what made it, and can be thousands of lines
     described.pop("stimuli", None)
     return json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+def _markdown(given: argparse.Namespace) -> str:
+    from cliphba import readable  # noqa: PLC0415
+
+    kind = _metadata(given.table).get("kind")
+    if kind not in MAIN_TABLES:
+        raise ValueError(f"{given.table} is none of the main tables: name one of {', '.join(MAIN_TABLES)}")
+    return readable.markdown(tables.read(given.table, kind), each=given.each)
 
 
 def _metadata(path: Path) -> dict[str, Any]:

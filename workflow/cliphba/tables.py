@@ -37,6 +37,9 @@ REALS, BYTES = pa.list_(pa.float32()), pa.binary()
 INDEPENDENCE = {"independent_images": TRUTH, "independent_data": TRUTH, "independent_people": TRUTH}
 ESTIMATE = {"value": REAL, "low": REAL, "high": REAL}
 
+#: How many images, and participants or judges, models are compared on or with; judges may not be known: 0.
+SIZE = {"images": WHOLE, "people": WHOLE}
+
 #: The tidy tables: kind -> column -> type.
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     # stimuli and behaviour
@@ -92,9 +95,9 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "data_efficiency": {"trained_on": TEXT, "amount": REAL, "metric": TEXT, "model": TEXT, **ESTIMATE, "varies": TEXT,
                         "p": REAL, "test": TEXT, **INDEPENDENCE},
     "held_out_participants": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT,
-                              "p": REAL, "test": TEXT, "p_people": REAL, **INDEPENDENCE},
+                              "p": REAL, "test": TEXT, "p_people": REAL, **SIZE, **INDEPENDENCE},
     "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL,
-                "q": REAL, "test": TEXT, "p_people": REAL, **INDEPENDENCE},
+                "q": REAL, "test": TEXT, "p_people": REAL, **SIZE, **INDEPENDENCE},
 }  # fmt: skip
 
 

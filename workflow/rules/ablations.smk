@@ -67,4 +67,5 @@ rule compare_ablations:
 rule ablations:
     input:
         rules.compare_ablations.output,
+        multiext(f"{RESULTS}/ablation", ".md", ".html"),
         figures("ablations"),

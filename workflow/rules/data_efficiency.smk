@@ -98,4 +98,5 @@ rule describe_data_efficiency:
 rule data_efficiency:
     input:
         rules.describe_data_efficiency.output,
+        multiext(f"{RESULTS}/data_efficiency", ".md", ".html"),
         figures("data_efficiency"),

@@ -1,6 +1,6 @@
 # Figures: drawn from tables alone.
 
-from cliphba.figures.catalogue import CATALOGUE
+from cliphba.figures.catalogue import CATALOGUE, heading
 
 NOTE = "Simulated data"
 if STUDY.protocol.evaluated_on == "training":
@@ -103,7 +103,7 @@ rule draw_figure:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
             caption="../report/figure.rst",
-            category=lambda wildcards: CATALOGUE[wildcards.figure].section,
+            category=lambda wildcards: heading(CATALOGUE[wildcards.figure].section),
             labels=lambda wildcards: {"figure": CATALOGUE[wildcards.figure].title},
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",

@@ -46,4 +46,5 @@ rule compare_held_out_participants:
 rule held_out_participants:
     input:
         rules.compare_held_out_participants.output,
+        multiext(f"{RESULTS}/held_out_participants", ".md", ".html"),
         figures("held_out_participants"),

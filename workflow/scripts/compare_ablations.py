@@ -15,8 +15,8 @@ test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
 found = [tables.read_rdms(path, of=test) for path in inputs.rdms]
 measurement = {rdms.metadata["participant"]: rdms for rdms in found}
 times_ms = found[0].times_ms
-judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)
-human = RDMs.static(judged, test)
+triplets = tables.read(inputs.triplets, "triplets")
+human = RDMs.static(judgements.triplet_dissimilarity(triplets, test), test)
 procedure = Procedure(**params.procedure)
 
 
@@ -36,6 +36,9 @@ tables.write(
     ablation.compare(ways.pop("reference"), ways),
     snakemake.output[0],
     "ablation",
+    images=len(test),
+    participants=len(measurement),
+    judges=triplets["participant"].nunique(),
     **tables.provenance(
         settings=params.procedure,
         inputs={

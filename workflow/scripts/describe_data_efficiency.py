@@ -55,8 +55,8 @@ for name, sessions in params.sessions.items():
     bound = identification(MODEL_FREE, halves(name), OTHER_HALF, seed=procedure.seed)
     table.append((Amount(MINUTES, minutes[sessions - 1]), [*individuals[name], *bound]))
 
-judged = judgements.triplet_dissimilarity(tables.read(inputs.triplets, "triplets"), test)
-human = RDMs.static(judged, test)
+triplets = tables.read(inputs.triplets, "triplets")
+human = RDMs.static(judgements.triplet_dissimilarity(triplets, test), test)
 static = {name: tables.read_embedding(inputs[name]).rdms(test) for name in params.behavior_images}
 for name, agreement in behavior.agree(static, human, resamples=procedure.resamples, seed=procedure.seed).items():
     amount = Amount(TRAINING_IMAGES, params.behavior_images[name])
@@ -67,4 +67,5 @@ sources = sorted(set(inputs) - set(inputs.raw))
 made_by = tables.provenance(
     settings=params.procedure, inputs={"/".join(Path(path).parts[2:]): Path(path) for path in sources}
 )
-tables.write(efficiency.tabulate(table), snakemake.output[0], "data_efficiency", **made_by)
+sizes = {"images": len(test), "participants": len(measurement), "judges": triplets["participant"].nunique()}
+tables.write(efficiency.tabulate(table), snakemake.output[0], "data_efficiency", **sizes, **made_by)

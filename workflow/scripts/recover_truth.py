@@ -60,4 +60,5 @@ made_by = tables.provenance(
         for path in [*inputs.personal, inputs.truth, *inputs.training_half, *inputs.test_half]
     },
 )
-tables.write(tabulate(findings), snakemake.output[0], "summary", **made_by)
+summary = tabulate(findings, images=len(test), people=len(models))
+tables.write(summary, snakemake.output[0], "summary", **made_by)

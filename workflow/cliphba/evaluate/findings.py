@@ -120,8 +120,15 @@ class Finding:
         return {**texts, **numbers, **self.independence.columns()}
 
 
-def tabulate(findings: Sequence[Finding]) -> pd.DataFrame:
+def tabulate(findings: Sequence[Finding], *, images: int, people: int) -> pd.DataFrame:
     """Tabulate findings.
+
+    Parameters
+    ----------
+    findings
+        All from one evaluation.
+    images, people
+        How many images, and how many participants or judges, it has.
 
     Returns
     -------
@@ -129,7 +136,7 @@ def tabulate(findings: Sequence[Finding]) -> pd.DataFrame:
         Table of kind ``summary``. ``q`` is the p of a participant corrected for the number of participants with the
         same metric (false discovery rate; Benjamini & Hochberg 1995).
     """
-    frame = pd.DataFrame([finding.row() for finding in findings])
+    frame = pd.DataFrame([finding.row() for finding in findings]).assign(images=images, people=people)
     each = frame[frame["participant"].notna()]
     frame["q"] = each.groupby(["metric"])["p"].transform(falsely_discovered)
     return frame[list(COLUMNS["summary"])]

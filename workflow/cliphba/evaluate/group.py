@@ -73,7 +73,11 @@ def evaluate(
         "contrast": contrasts.rename(columns={"model": "contrast", "rho": "value"}),
         "ceiling": alignment.ceiling(ceilings, own),
         "latency": _latencies(found, measured, procedure, sources),
-        "summary": tabulate([*_areas(found, ceilings, tested, sources), *_baselines(found, sources)]),
+        "summary": tabulate(
+            [*_areas(found, ceilings, tested, sources), *_baselines(found, sources)],
+            images=len(next(iter(measured.values())).stimuli),
+            people=len(measured),
+        ),
     }
     for kind, column in (("alignment", "model"), ("contrast", "contrast"), ("latency", "curve")):
         strangers = tables[kind][column].isin([GROUP, *CONTRASTS]) & tables[kind]["participant"].isin(list(unseen))

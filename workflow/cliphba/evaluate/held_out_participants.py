@@ -67,7 +67,8 @@ def compare(
         for quantity in _quantities(frozenset(group_participants))
         for finding in _findings(quantity, found, models, measured, procedure, images_held_out=images_held_out)
     ]
-    return pd.DataFrame(rows)[list(COLUMNS["held_out_participants"])]
+    frame = pd.DataFrame(rows).assign(images=len(models[GROUP].stimuli), people=len(measured))
+    return frame[list(COLUMNS["held_out_participants"])]
 
 
 def _quantities(group_participants: frozenset[str]) -> Iterator[_Quantity]:

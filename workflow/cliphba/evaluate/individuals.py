@@ -115,7 +115,7 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
         "identification": _matrices(sources),
         "differences": _differences(found, people, spaces, procedure, independence),
         "second_order": _tabulate_spaces(spaces, found.participants, independence),
-        "summary": tabulate(findings),
+        "summary": tabulate(findings, images=len(people.group.stimuli), people=len(people.measured)),
     }
 
 

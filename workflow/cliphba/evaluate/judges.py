@@ -116,7 +116,9 @@ def evaluate(
                 *_human_agreement(judged, sources, procedure),
                 *_accuracies(accuracies, {**static, EMBEDDING: judged.by_choice()}, found, sources, procedure),
                 *_human_accuracies(ceilings, {**sources, **others}),
-            ]
+            ],
+            images=len(judged.stimuli),
+            people=len(found.judges),
         ),
     }
 

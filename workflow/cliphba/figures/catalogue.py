@@ -1,4 +1,4 @@
-"""Every figure: where it stands in the report, what it shows, what it is drawn from.
+"""Every figure and main table: where it stands in the report, what it shows, what a figure is drawn from.
 
 Plain data, so that the workflow can read it without importing matplotlib. A figure's name is that of the module that
 draws it: ``cliphba.figures.<name>.draw`` takes the tables named here and a note.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Section = Literal["Summary", "Data quality", "Behaviour", "Group", "Individuals", "Controls"]
+#: Those of the report, in order: of figures, then of tables.
+SECTIONS = (*get_args(Section), "Tables")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,51 @@ class Entry:
     moving: bool = False
     target: str = "all"
 
+
+@dataclass(frozen=True)
+class MainTable:
+    """What is known of a table that people read.
+
+    Attributes
+    ----------
+    title
+        Short name.
+    caption
+        What stands in it.
+    """
+
+    title: str
+    caption: str
+
+
+def heading(section: str) -> str:
+    """Write a section with its number, as the report sorts them by name."""
+    return f"{SECTIONS.index(section) + 1} {section}"
+
+
+#: By kind, which is also the name of the file.
+MAIN_TABLES: dict[str, MainTable] = {
+    "summary": MainTable(
+        title="Summary",
+        caption="""\
+Everything that is claimed of the models: each number with its interval, its p, and what it is independent of.""",
+    ),
+    "ablation": MainTable(
+        title="What each ingredient is worth",
+        caption="""\
+The study as configured, and by how much it exceeds the same study with one ingredient left out or exchanged.""",
+    ),
+    "data_efficiency": MainTable(
+        title="How results grow with data",
+        caption="""\
+Personal models from fewer sessions or images, and Behavior from fewer images: one training of each.""",
+    ),
+    "held_out_participants": MainTable(
+        title="People never seen",
+        caption="""\
+For each participant a group model that was trained without them, beside the models of the study.""",
+    ),
+}
 
 CATALOGUE: dict[str, Entry] = {
     "summary": Entry(

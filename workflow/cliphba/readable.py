@@ -1,0 +1,273 @@
+"""The main tables as people read them: metrics by name and unit, value and interval in one cell."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cliphba.evaluate.ablation import AS_CONFIGURED, WORTH
+from cliphba.evaluate.findings import FACTOR_TRUTHS, LABELS
+from cliphba.evaluate.individuals import MODEL_FREE
+from cliphba.figures import style
+from cliphba.figures.catalogue import MAIN_TABLES
+from cliphba.tables import INDEPENDENCE
+
+PARTICIPANTS, MINUS = "participants", "\N{MINUS SIGN}"
+ESTIMATE, INDEPENDENT = "value [95 % interval]", "independent of training"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is written.
+
+    Attributes
+    ----------
+    name
+        With its unit.
+    decimals
+        Of its values.
+    people
+        Whom models are compared with.
+    """
+
+    name: str
+    decimals: int = 2
+    people: str = PARTICIPANTS
+
+
+METRICS = {
+    "behavior_rho": Metric("Agreement with human judgements (Spearman)", people="judges"),
+    "behavior_rho_difference": Metric("Difference in agreement with human judgements (Spearman)", people="judges"),
+    "odd_one_out_accuracy": Metric("Odd one out (share right, chance 1/3)", people="judges"),
+    "odd_one_out_difference": Metric("Difference in odd one out (share right)", people="judges"),
+    "alignment_auc": Metric("Alignment with MEG, area (rho × ms)", decimals=1),
+    "alignment_auc_difference": Metric("Difference in alignment with MEG, area (rho × ms)", decimals=1),
+    "group_alignment_auc": Metric("Alignment of the group model, area (rho × ms)", decimals=1),
+    "baseline_rho": Metric("Alignment up to onset, nothing expected (mean rho)", decimals=3),
+    "own_alignment_auc": Metric("Alignment of own models, area (rho × ms)", decimals=1),
+    "own_alignment_gain": Metric("Gain of own models over the group model, area (rho × ms)", decimals=1),
+    "identification_accuracy": Metric("Participants identified (share)"),
+    "identification_margin": Metric("Identification margin (rho)", decimals=3),
+    "identification_rank": Metric("Mean rank of the own participant (1 is the best)"),
+    "second_order_rho": Metric("People as different in models as in brains (rho)"),
+    "gain_recovery": Metric("Simulated gains recovered (r)"),
+    "latency_recovery": Metric("Simulated latencies recovered (r)"),
+}
+MODELS = {
+    **style.LABELS,
+    "ceiling": "Behavioural embedding",
+    "embedding": "Behavioural embedding",
+    "another judge": "Another judge",
+    "lower ceiling": "Lower noise ceiling",
+    "upper ceiling": "Upper noise ceiling",
+    "held-out group": "Group model without the participant",
+    "people": "Differences between people",
+    "factors": "Differences between factors",
+}
+#: Columns of a value to those of what an ingredient is worth.
+WORTHS = dict(zip(("value", "low", "high"), WORTH, strict=True))
+#: Of the study in the beginning of its report.
+HEADLINES = [
+    ("behavior_rho", "clip"),
+    ("behavior_rho", "behavior"),
+    ("alignment_auc", "clip"),
+    ("alignment_auc", "behavior"),
+    ("alignment_auc", "group"),
+    ("alignment_auc", "lower ceiling"),
+    ("own_alignment_gain", "personal - group"),
+    ("identification_accuracy", "personal"),
+]
+#: Sentences below a table.
+REMARKS = {
+    "ablation": "The first row has values; the others have the study as configured minus the variant: above zero, "
+    "what was left out or exchanged helps. Metrics that a change does not reach are left out. No interval varies the "
+    "seed of training.",
+    "data_efficiency": "One training of each amount: no interval varies the images, the sessions or the seed of "
+    "training.",
+}
+CLAIMS = (
+    "p over images: their labels exchanged, people as they are; p over people: participants or judges exchanged, "
+    "images as they are; q: corrected for the number of participants."
+)
+PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+.main-table {{ font: 13px/1.4 sans-serif; color: black; }}
+.main-table table {{ border-collapse: collapse; }}
+.main-table th, .main-table td {{ padding: 3px 10px; text-align: left; vertical-align: top; }}
+.main-table td + td {{ white-space: nowrap; }}
+.main-table tr {{ border-bottom: 1px solid #dcdcdc; }}
+</style>
+<div class="main-table">
+<h1>{title}</h1>
+{table}
+<p>{remarks}</p>
+</div>
+"""
+
+
+def markdown(frame: pd.DataFrame, *, each: bool = False) -> str:
+    """Write a main table as Markdown, with what has to be known to read it below.
+
+    Parameters
+    ----------
+    frame
+        As `cliphba.tables.read` gives it, of a kind in `MAIN_TABLES`.
+    each
+        Whether rows about single participants are wanted, too.
+
+    Returns
+    -------
+    str
+        Without a line break at its end.
+
+    Raises
+    ------
+    ValueError
+        If it is no main table.
+    """
+    # every cell is text already: none is to be aligned as a number
+    table = arrange(frame, each=each).to_markdown(index=False, disable_numparse=True)
+    return f"{table}\n\n{remarks(frame)}"
+
+
+def page(frame: pd.DataFrame) -> str:
+    """Write a main table, single participants included, as an HTML page that stands alone; error as of `markdown`."""
+    return _fill(arrange(frame, each=True), MAIN_TABLES[frame.attrs["kind"]].title, remarks(frame))
+
+
+def headlines(summary: pd.DataFrame) -> str:
+    """Write the few most telling rows of a table of kind ``summary`` as an HTML page."""
+    chosen = pd.MultiIndex.from_frame(summary[["metric", "model"]]).isin(HEADLINES)
+    return _fill(arrange(summary[chosen])[["measure", "model", ESTIMATE, "n"]], "Headlines", "")
+
+
+def arrange(frame: pd.DataFrame, *, each: bool = False) -> pd.DataFrame:
+    """Arrange a main table for reading, every cell a text; parameters and error as of `markdown`."""
+    kind = frame.attrs.get("kind")
+    if kind not in MAIN_TABLES:
+        raise ValueError(f"a table of kind {kind!r} is none of the main tables: give one of {', '.join(MAIN_TABLES)}")
+    if kind == "ablation":
+        return _worths(frame)
+    if kind == "data_efficiency":
+        return _growth(frame)
+    return _claims(frame if each else frame[frame["participant"].isna()])
+
+
+def remarks(frame: pd.DataFrame) -> str:
+    """Say what has to be known to read a main table."""
+    told = [f"{frame.attrs[what]} {what}" for what in ("images", "participants", "judges") if frame.attrs.get(what)]
+    return _after("n: ", ", ".join(told), ". ") + REMARKS.get(frame.attrs["kind"], CLAIMS)
+
+
+def _fill(table: pd.DataFrame, title: str, told: str) -> str:
+    body = table.to_html(index=False, border=0, justify="left")
+    return PAGE.format(title=html.escape(title), table=body, remarks=html.escape(told))
+
+
+def _claims(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give each number a row, those of a metric together."""
+    order = {metric: place for place, metric in enumerate(METRICS)}
+    rows = frame.sort_values("metric", key=lambda names: names.map(order), kind="stable").to_dict("records")
+    table = pd.DataFrame(
+        {
+            "measure": _metric(row["metric"]).name,
+            "model": _model(row["model"], row["participant"]),
+            ESTIMATE: _estimate(row),
+            **_probabilities(row),
+            "interval over": row["varies"],
+            "n": _sizes(row),
+            INDEPENDENT: _independence(row),
+        }
+        for row in rows
+    )
+    # a name once, for all rows below it
+    return table.assign(measure=table["measure"].where(table["measure"] != table["measure"].shift(), ""))
+
+
+def _worths(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give each variant a row, each metric a column."""
+    configured = frame["variant"] == AS_CONFIGURED
+    shown = frame.assign(**{name: frame[name].where(configured, frame[worth]) for name, worth in WORTHS.items()})
+    table = pd.DataFrame(
+        {
+            "variant": row["variant"].replace("_", " "),
+            "measure": _metric(row["metric"]).name,
+            "cell": _estimate(row),
+            INDEPENDENT: _independence(row),
+        }
+        for row in shown.to_dict("records")
+    )
+    return _spread(table, ["variant", INDEPENDENT])
+
+
+def _growth(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give each amount of data a row, each metric a column."""
+    table = pd.DataFrame(
+        {
+            "trained on": f"{row['amount']:.0f} {row['trained_on']}",
+            "measure": _metric(row["metric"]).name + (", model-free" if row["model"] == MODEL_FREE else ""),
+            "cell": _estimate(row) + _after(", p ", _p(row["p"])),
+        }
+        for row in frame.to_dict("records")
+    )
+    return _spread(table, ["trained on"])
+
+
+def _spread(table: pd.DataFrame, index: list[str]) -> pd.DataFrame:
+    """Give each measure a column, rows and columns in the order of their first appearance."""
+    wide = table.pivot(index=index, columns="measure", values="cell").fillna("")
+    rows = pd.MultiIndex.from_frame(table[index].drop_duplicates()) if len(index) > 1 else table[index[0]].unique()
+    return wide.reindex(index=rows, columns=table["measure"].unique()).rename_axis(columns=None).reset_index()
+
+
+def _metric(name: str) -> Metric:
+    return METRICS.get(name, Metric(name.replace("_", " ")))
+
+
+def _model(name: str, participant: str | None) -> str:
+    """Name a model, or a difference of two, and whose recordings it is compared with if it is not this person's."""
+    told = f" {MINUS} ".join(MODELS.get(part, part) for part in name.split(" - "))
+    return told if pd.isna(participant) or participant == name else f"{told}, {participant}"
+
+
+def _estimate(row: Mapping[Hashable, Any]) -> str:
+    return style.interval(row["value"], row["low"], row["high"], decimals=_metric(row["metric"]).decimals)
+
+
+def _probabilities(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    """Sort p by what it generalises over."""
+    p = _p(row["p"]) + _after(" (q ", _p(row.get("q", np.nan)), ")")
+    if row["test"] == FACTOR_TRUTHS:
+        return {"p over images": f"{p} (over factors)", "p over people": ""}
+    over_images = row["test"] == LABELS
+    return {"p over images": p if over_images else "", "p over people": _p(row["p_people"]) if over_images else p}
+
+
+def _p(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _after(before: str, text: str, behind: str = "") -> str:
+    """Put something around a text, if there is any."""
+    return f"{before}{text}{behind}" if text else ""
+
+
+def _sizes(row: Mapping[Hashable, Any]) -> str:
+    """Say how many images and people a number is about: one person if it is somebody's, judges if they are known."""
+    people = _metric(row["metric"]).people
+    someone = people == PARTICIPANTS and not pd.isna(row["participant"])
+    return f"{row['images']} images" + ("" if someone or not row["people"] else f", {row['people']} {people}")
+
+
+def _independence(row: Mapping[Hashable, Any]) -> str:
+    return ", ".join(name.removeprefix("independent_") for name in INDEPENDENCE if row[name]) or "nothing"
