@@ -1,12 +1,13 @@
 # make all    set up and run the demo study        make test    set up and run every test
 # make lock   renew the pinned environment         make config  renew the generated configuration files
+# make gallery    run the demo study with all of its variants, and renew docs/gallery.md
 
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/installed-$(shell sha256sum envs/requirements.txt pyproject.toml | sha256sum | cut -c1-16)
 RUN := . $(VENV)/bin/activate &&
 
-.PHONY: all test environment config lock clean
+.PHONY: all test environment config gallery lock clean
 .DELETE_ON_ERROR:
 
 all: environment
@@ -30,6 +31,10 @@ $(STAMP): envs/requirements.txt pyproject.toml
 
 config: environment
 	$(RUN) python -m cliphba.studies
+
+gallery: environment
+	$(RUN) snakemake --cores 8 all ablations data_efficiency held_out_participants
+	$(RUN) python -m cliphba.figures.gallery results/demo/figures docs
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \

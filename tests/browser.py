@@ -37,8 +37,12 @@ PATIENCE = 60
 
 
 def find() -> str | None:
-    """Path of a Chromium, if there is one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    """Path of a Chromium, if there is one that starts."""
+    return next(filter(_starts, filter(None, map(shutil.which, NAMES))), None)
+
+
+def _starts(path: str) -> bool:
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 class Page:

@@ -126,9 +126,9 @@ def test_markdown_is_that_of_the_library(tmp_path, capsys):
     frame = tabulate([row, replace(row, participant="sub-01")], images=5, people=3)
     tables.write(frame, tmp_path / "summary.parquet", "summary")
     stored = tables.read(tmp_path / "summary.parquet", "summary")
-    for option, each in ((), False), (("--each",), True):
+    for option, rows in ((), "means"), (("--rows", "headlines"), "headlines"), (("--rows", "each"), "each"):
         code, out, err = run(capsys, "markdown", tmp_path / "summary.parquet", *option)
-        assert (code, out, err) == (0, f"{readable.markdown(stored, each=each)}\n", "")
+        assert (code, out, err) == (0, f"{readable.markdown(stored, rows=rows)}\n", "")
 
 
 @pytest.mark.parametrize(

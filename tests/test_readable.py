@@ -46,7 +46,7 @@ def summary():
 
 
 def test_every_cell_of_a_summary(summary):
-    table = readable.arrange(summary, each=True)
+    table = readable.arrange(summary, rows="each")
     expected = [
         ["Difference in odd one out (share right)", "Behavior model − CLIP", "0.50 [−0.50, 1.50]", "", "0.250",
          "images and people", "80 images, 12 judges", "images, data"],
@@ -68,14 +68,14 @@ def test_every_cell_of_a_summary(summary):
 
 def test_single_participants_are_left_out_unless_asked_for(summary):
     assert "sub-01" not in readable.markdown(summary)
-    assert "| sub-01 " in readable.markdown(summary, each=True)
+    assert "| sub-01 " in readable.markdown(summary, rows="each")
     assert "sub-01" in readable.page(summary)
 
 
 def test_markdown_is_a_table_with_what_n_is_below(summary):
-    table, told = readable.markdown(summary, each=True).split("\n\n")
+    table, told = readable.markdown(summary, rows="each").split("\n\n")
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    arranged = readable.arrange(summary, each=True)
+    arranged = readable.arrange(summary, rows="each")
     assert cells[0] == list(arranged.columns)
     assert cells[2:] == arranged.to_numpy().tolist()
     assert told == readable.CLAIMS
@@ -92,17 +92,19 @@ def test_markdown_is_a_table_with_what_n_is_below(summary):
 )
 def test_n_is_that_of_the_people_asked(metric, participant, people, n):
     row = claim(metric, "group", 0.5, participant=participant, people=people)
-    assert readable.arrange(of_kind("summary", [row]), each=True)["n"].tolist() == [n]
+    assert readable.arrange(of_kind("summary", [row]), rows="each")["n"].tolist() == [n]
 
 
 def test_a_page_has_the_same_cells(summary):
     cells = [html.unescape(cell) for cell in re.findall("<td>(.*?)</td>", readable.page(summary))]
-    assert cells == readable.arrange(summary, each=True).to_numpy().ravel().tolist()
+    assert cells == readable.arrange(summary, rows="each").to_numpy().ravel().tolist()
 
 
 def test_headlines_are_rows_of_the_summary(summary):
-    assert "70.3 [69.3, 71.3]" in readable.headlines(summary)
-    assert "Odd one out" not in readable.headlines(summary)
+    telling = readable.arrange(summary, rows="headlines")
+    assert telling["value [95 % interval]"].tolist() == ["70.3 [69.3, 71.3]", "−0.3 [−1.3, 0.7]"]
+    cells = re.findall("<td>(.*?)</td>", readable.headlines(summary))
+    assert cells == telling[["measure", "model", "value [95 % interval]", "n"]].to_numpy().ravel().tolist()
 
 
 def test_ablations_have_a_row_for_each_variant():
@@ -146,7 +148,7 @@ def test_data_efficiency_has_a_row_for_each_amount():
 def test_people_never_seen_say_whose_recordings():
     row = claim("alignment_auc", "held-out group", 5.0, participant="sub-02")
     del row["q"]
-    (found,) = readable.arrange(of_kind("held_out_participants", [row]), each=True)["model"]
+    (found,) = readable.arrange(of_kind("held_out_participants", [row]), rows="each")["model"]
     assert found == "Group model without the participant, sub-02"
 
 

@@ -56,7 +56,7 @@ def test_everything_promised_is_there(study):
     } <= set(summary["metric"])
     assert summary[["value", "low", "high"]].notna().all().all()
     assert (summary["low"] <= summary["high"]).all()
-    assert readable.markdown(summary, each=True) == (results / "summary.md").read_text().rstrip("\n")
+    assert readable.markdown(summary, rows="each") == (results / "summary.md").read_text().rstrip("\n")
 
 
 def test_every_metric_has_a_name_for_people(study):

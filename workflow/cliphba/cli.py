@@ -73,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
 
     markdown = commands.add_parser("markdown", help="write a main table for people to read, as Markdown")
     markdown.add_argument("table", type=Path, metavar="TABLE", help="such as summary.parquet")
-    markdown.add_argument("--each", action="store_true", help="rows about single participants, too")
+    markdown.add_argument(
+        "--rows", choices=("headlines", "means", "each"), default="means",
+        help="the most telling ones, all about all participants (default), or those about each participant, too",
+    )  # fmt: skip
     markdown.set_defaults(run=_markdown)
 
     check = commands.add_parser("check", help="check a study file")
@@ -122,7 +125,7 @@ def _markdown(given: argparse.Namespace) -> str:
     kind = _metadata(given.table).get("kind")
     if kind not in MAIN_TABLES:
         raise ValueError(f"{given.table} is none of the main tables: name one of {', '.join(MAIN_TABLES)}")
-    return readable.markdown(tables.read(given.table, kind), each=given.each)
+    return readable.markdown(tables.read(given.table, kind), rows=given.rows)
 
 
 def _metadata(path: Path) -> dict[str, Any]:

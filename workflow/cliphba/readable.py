@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from cliphba.figures.catalogue import MAIN_TABLES
 from cliphba.tables import INDEPENDENCE
 
 PARTICIPANTS, MINUS = "participants", "\N{MINUS SIGN}"
+Rows = Literal["headlines", "means", "each"]
 ESTIMATE, INDEPENDENT = "value [95 % interval]", "independent of training"
 
 
@@ -55,6 +56,8 @@ METRICS = {
     "identification_margin": Metric("Identification margin (rho)", decimals=3),
     "identification_rank": Metric("Mean rank of the own participant (1 is the best)"),
     "second_order_rho": Metric("People as different in models as in brains (rho)"),
+    "generalisation_likeness": Metric("Generalisation over time as in brains (r)"),
+    "layer_order": Metric("Later vision blocks peak later (rho)"),
     "gain_recovery": Metric("Simulated gains recovered (r)"),
     "latency_recovery": Metric("Simulated latencies recovered (r)"),
 }
@@ -66,21 +69,28 @@ MODELS = {
     "lower ceiling": "Lower noise ceiling",
     "upper ceiling": "Upper noise ceiling",
     "held-out group": "Group model without the participant",
+    "complexity": "Complexity of pictures",
+    "group without complexity": "Group MEG model without complexity",
     "people": "Differences between people",
     "factors": "Differences between factors",
 }
 #: Columns of a value to those of what an ingredient is worth.
 WORTHS = dict(zip(("value", "low", "high"), WORTH, strict=True))
-#: Of the study in the beginning of its report.
+#: The most telling numbers of a study: with them its report begins.
 HEADLINES = [
-    ("behavior_rho", "clip"),
-    ("behavior_rho", "behavior"),
-    ("alignment_auc", "clip"),
-    ("alignment_auc", "behavior"),
-    ("alignment_auc", "group"),
-    ("alignment_auc", "lower ceiling"),
-    ("own_alignment_gain", "personal - group"),
-    ("identification_accuracy", "personal"),
+    (metric, model)
+    for metric, models in {
+        "behavior_rho": ("clip", "behavior", "lower ceiling"),
+        "odd_one_out_accuracy": ("clip", "behavior", "another judge"),
+        "alignment_auc": ("clip", "behavior", "group", "lower ceiling"),
+        "alignment_auc_difference": ("group - clip", "group - behavior"),
+        "own_alignment_gain": ("personal - group",),
+        "identification_accuracy": ("personal", "model-free"),
+        "identification_margin": ("personal", "model-free"),
+        "second_order_rho": ("personal", "model-free"),
+        "gain_recovery": ("personal", "model-free"),
+    }.items()
+    for model in models
 ]
 #: Sentences below a table.
 REMARKS = {
@@ -113,15 +123,16 @@ PAGE = """\
 """
 
 
-def markdown(frame: pd.DataFrame, *, each: bool = False) -> str:
+def markdown(frame: pd.DataFrame, *, rows: Rows = "means") -> str:
     """Write a main table as Markdown, with what has to be known to read it below.
 
     Parameters
     ----------
     frame
         As `cliphba.tables.read` gives it, of a kind in `MAIN_TABLES`.
-    each
-        Whether rows about single participants are wanted, too.
+    rows
+        Which rows are wanted of a table of claims: the most telling ones (`HEADLINES`), all that are about all
+        participants, or those about each single participant, too.
 
     Returns
     -------
@@ -134,22 +145,21 @@ def markdown(frame: pd.DataFrame, *, each: bool = False) -> str:
         If it is no main table.
     """
     # every cell is text already: none is to be aligned as a number
-    table = arrange(frame, each=each).to_markdown(index=False, disable_numparse=True)
+    table = arrange(frame, rows=rows).to_markdown(index=False, disable_numparse=True)
     return f"{table}\n\n{remarks(frame)}"
 
 
 def page(frame: pd.DataFrame) -> str:
     """Write a main table, single participants included, as an HTML page that stands alone; error as of `markdown`."""
-    return _fill(arrange(frame, each=True), MAIN_TABLES[frame.attrs["kind"]].title, remarks(frame))
+    return _fill(arrange(frame, rows="each"), MAIN_TABLES[frame.attrs["kind"]].title, remarks(frame))
 
 
 def headlines(summary: pd.DataFrame) -> str:
-    """Write the few most telling rows of a table of kind ``summary`` as an HTML page."""
-    chosen = pd.MultiIndex.from_frame(summary[["metric", "model"]]).isin(HEADLINES)
-    return _fill(arrange(summary[chosen])[["measure", "model", ESTIMATE, "n"]], "Headlines", "")
+    """Write the most telling rows of a table of kind ``summary`` as an HTML page, without what makes it wide."""
+    return _fill(arrange(summary, rows="headlines")[["measure", "model", ESTIMATE, "n"]], "Headlines", "")
 
 
-def arrange(frame: pd.DataFrame, *, each: bool = False) -> pd.DataFrame:
+def arrange(frame: pd.DataFrame, *, rows: Rows = "means") -> pd.DataFrame:
     """Arrange a main table for reading, every cell a text; parameters and error as of `markdown`."""
     kind = frame.attrs.get("kind")
     if kind not in MAIN_TABLES:
@@ -158,7 +168,9 @@ def arrange(frame: pd.DataFrame, *, each: bool = False) -> pd.DataFrame:
         return _worths(frame)
     if kind == "data_efficiency":
         return _growth(frame)
-    return _claims(frame if each else frame[frame["participant"].isna()])
+    telling = pd.MultiIndex.from_frame(frame[["metric", "model"]]).isin(HEADLINES)
+    means = frame["participant"].isna()
+    return _claims(frame[{"headlines": means & telling, "means": means, "each": means | True}[rows]])
 
 
 def remarks(frame: pd.DataFrame) -> str:

@@ -6,5 +6,5 @@ from cliphba import progress, readable, tables
 
 progress.log_to(snakemake.log[0])
 table = tables.read(snakemake.input[0], snakemake.wildcards.table)
-tables.write_atomically(Path(snakemake.output.markdown), f"{readable.markdown(table, each=True)}\n".encode())
+tables.write_atomically(Path(snakemake.output.markdown), f"{readable.markdown(table, rows='each')}\n".encode())
 tables.write_atomically(Path(snakemake.output.page), readable.page(table).encode())

@@ -175,7 +175,7 @@ def evaluate(
     return {
         COMPLEXITY: measures.reset_index().melt("stimulus", var_name="measure"),
         "alignment": pd.concat(courses, ignore_index=True),
-        "summary": tabulate(findings),
+        "summary": tabulate(findings, images=len(group.stimuli), people=len(measured)),
     }
 
 

@@ -82,7 +82,10 @@ def evaluate(
         Finding("generalisation_likeness", name, estimate, PEOPLE_AND_IMAGES, sources[name])
         for name, estimate in likeness(model, people, procedure).items()
     ]
-    return {"generalisation": pd.concat(parts, ignore_index=True), "summary": tabulate(findings)}
+    return {
+        "generalisation": pd.concat(parts, ignore_index=True),
+        "summary": tabulate(findings, images=len(model.stimuli), people=len(people)),
+    }
 
 
 def likeness(model: RDMSeries, people: Sequence[Halves], procedure: Procedure) -> dict[str, Estimate]:

@@ -54,7 +54,8 @@ def evaluate(
         tables["layer_latency"].append(_latencies(found).assign(model=model, **source.columns()))
         findings.append(Finding("layer_order", model, order(found), PEOPLE_AND_IMAGES, source))
     joined = {kind: pd.concat(parts, ignore_index=True) for kind, parts in tables.items()}
-    return {**joined, "summary": tabulate(findings)}
+    images = len(next(iter(measured.values())).stimuli)
+    return {**joined, "summary": tabulate(findings, images=images, people=len(measured))}
 
 
 def order(found: Alignments) -> Estimate:

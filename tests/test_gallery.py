@@ -1,0 +1,81 @@
+"""The gallery: the page in the documentation is that of the catalogue, with a picture of every figure."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cliphba.figures import gallery
+from cliphba.figures.catalogue import CATALOGUE, Entry
+from tests.conftest import ROOT
+
+IMAGES = ROOT / "docs/images"
+ENTRIES = {
+    name: Entry(section=section, title=name.capitalize(), caption="Seen.", reading="To be\nread.", tables={})
+    for name, section in [("last", "Controls"), ("first", "Group"), ("second", "Group")]
+}
+
+
+def png(pixels):
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, format="png")
+    return sink.getvalue()
+
+
+def test_a_page_has_the_figures_of_each_section_in_their_order():
+    _, *parts = re.split(r"\n(?=##)", gallery.page(ENTRIES))
+    figure = "### {0}\n\n![{0}](images/{1}.png)\n\nTo be read.\n"
+    assert "\n".join(parts) == "\n".join(
+        [
+            "## Data quality\n\n",
+            "## Behaviour\n\n",
+            "## Group\n\n" + figure.format("First", "first"),
+            figure.format("Second", "second"),
+            "## Individuals\n\n",
+            "## Controls\n\n" + figure.format("Last", "last"),
+        ]
+    )
+
+
+def test_the_page_in_the_documentation_is_that_of_the_catalogue():
+    told = "docs/gallery.md is not that of the catalogue: run `make gallery`"
+    assert (ROOT / "docs/gallery.md").read_text() == gallery.page(CATALOGUE), told
+
+
+def test_every_picture_is_there_and_all_of_them_are_small():
+    sizes = {name: (IMAGES / f"{name}.png").stat().st_size for name in CATALOGUE}
+    assert sum(sizes.values()) < 4e6
+
+
+def test_pictures_are_smaller_and_look_the_same():
+    steps = np.linspace(0, 250, 300).astype(np.int64)
+    noise = np.random.default_rng(0).integers(0, 4, (300, 300, 1))
+    pixels = noise + np.stack([np.tile(steps, (300, 1)), np.tile(steps[:, None], 300), np.full((300, 300), 90)], -1)
+    picture = png(pixels.clip(0, 255).astype(np.uint8))
+    shrunk = gallery.shrink(picture)
+    assert len(shrunk) < len(picture) / 2
+    shown = np.asarray(Image.open(io.BytesIO(shrunk)).convert("RGB")).astype(int)
+    assert np.abs(shown - pixels).mean() < 8
+
+
+def test_a_picture_that_is_small_already_stays_as_it_is():
+    picture = png(np.zeros((1, 1, 3), dtype=np.uint8))
+    assert gallery.shrink(picture) == picture
+
+
+def test_the_command_writes_the_page_and_its_pictures(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for name in CATALOGUE:
+        (tmp_path / f"figures/{name}.png").write_bytes(png(np.zeros((2, 2, 3), dtype=np.uint8)))
+    gallery.main([str(tmp_path / "figures"), str(tmp_path / "docs")])
+    assert (tmp_path / "docs/gallery.md").read_text() == gallery.page(CATALOGUE)
+    assert {path.stem for path in (tmp_path / "docs/images").iterdir()} == set(CATALOGUE)
+
+
+def test_without_every_figure_nothing_is_written(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        gallery.main([str(tmp_path), str(tmp_path / "docs")])
+    assert f"{tmp_path} lacks {', '.join(CATALOGUE)}: `make gallery` makes" in capsys.readouterr().err
+    assert not (tmp_path / "docs").exists()
