@@ -12,9 +12,12 @@ from cliphba.figures.catalogue import CATALOGUE, Entry
 from tests.conftest import ROOT
 
 IMAGES = ROOT / "docs/images"
+PICTURES = [f"{name}.{'gif' if entry.moving else 'png'}" for name, entry in CATALOGUE.items()]
 ENTRIES = {
-    name: Entry(section=section, title=name.capitalize(), caption="Seen.", reading="To be\nread.", tables={})
-    for name, section in [("last", "Controls"), ("first", "Group"), ("second", "Group")]
+    name: Entry(
+        section=section, title=name.capitalize(), caption="Seen.", reading="To be\nread.", tables={}, moving=moving
+    )
+    for name, section, moving in [("last", "Controls", False), ("first", "Group", False), ("second", "Group", True)]
 }
 
 
@@ -26,15 +29,15 @@ def png(pixels):
 
 def test_a_page_has_the_figures_of_each_section_in_their_order():
     _, *parts = re.split(r"\n(?=##)", gallery.page(ENTRIES))
-    figure = "### {0}\n\n![{0}](images/{1}.png)\n\nTo be read.\n"
+    figure = "### {0}\n\n![{0}](images/{1})\n\nTo be read.\n"
     assert "\n".join(parts) == "\n".join(
         [
             "## Data quality\n\n",
             "## Behaviour\n\n",
-            "## Group\n\n" + figure.format("First", "first"),
-            figure.format("Second", "second"),
+            "## Group\n\n" + figure.format("First", "first.png"),
+            figure.format("Second", "second.gif"),
             "## Individuals\n\n",
-            "## Controls\n\n" + figure.format("Last", "last"),
+            "## Controls\n\n" + figure.format("Last", "last.png"),
         ]
     )
 
@@ -45,7 +48,7 @@ def test_the_page_in_the_documentation_is_that_of_the_catalogue():
 
 
 def test_every_picture_is_there_and_all_of_them_are_small():
-    sizes = {name: (IMAGES / f"{name}.png").stat().st_size for name in CATALOGUE}
+    sizes = {name: (IMAGES / name).stat().st_size for name in PICTURES}
     assert sum(sizes.values()) < 4e6
 
 
@@ -67,15 +70,15 @@ def test_a_picture_that_is_small_already_stays_as_it_is():
 
 def test_the_command_writes_the_page_and_its_pictures(tmp_path):
     (tmp_path / "figures").mkdir()
-    for name in CATALOGUE:
-        (tmp_path / f"figures/{name}.png").write_bytes(png(np.zeros((2, 2, 3), dtype=np.uint8)))
+    for name in PICTURES:
+        (tmp_path / "figures" / name).write_bytes(png(np.zeros((2, 2, 3), dtype=np.uint8)))
     gallery.main([str(tmp_path / "figures"), str(tmp_path / "docs")])
     assert (tmp_path / "docs/gallery.md").read_text() == gallery.page(CATALOGUE)
-    assert {path.stem for path in (tmp_path / "docs/images").iterdir()} == set(CATALOGUE)
+    assert {path.name for path in (tmp_path / "docs/images").iterdir()} == set(PICTURES)
 
 
 def test_without_every_figure_nothing_is_written(tmp_path, capsys):
     with pytest.raises(SystemExit):
         gallery.main([str(tmp_path), str(tmp_path / "docs")])
-    assert f"{tmp_path} lacks {', '.join(CATALOGUE)}: `make gallery` makes" in capsys.readouterr().err
+    assert f"{tmp_path} lacks {', '.join(PICTURES)}: `make gallery` makes" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()

@@ -128,10 +128,12 @@ rule animate_saliency:
     input:
         **SALIENCY,
     output:
-        report(
-            f"{RESULTS}/figures/saliency_animation.gif",
+        gif=f"{RESULTS}/figures/saliency_animation.gif",
+        # of a GIF the report has nothing to see, only to download
+        page=report(
+            f"{RESULTS}/figures/saliency_animation.html",
             caption="../report/figure.rst",
-            category=CATALOGUE["saliency_animation"].section,
+            category=heading(CATALOGUE["saliency_animation"].section),
             labels={"figure": CATALOGUE["saliency_animation"].title},
         ),
     log:

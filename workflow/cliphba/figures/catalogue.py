@@ -46,6 +46,11 @@ class Entry:
     moving: bool = False
     target: str = "all"
 
+    @property
+    def picture(self) -> str:
+        """Ending of the file that documents show."""
+        return "gif" if self.moving else "png"
+
 
 @dataclass(frozen=True)
 class MainTable:

@@ -38,7 +38,9 @@ def page(catalogue: Mapping[str, Entry]) -> str:
 
 
 def _part(name: str, entry: Entry) -> str:
-    return f"### {entry.title}\n\n![{entry.title}](images/{name}.png)\n\n{' '.join(entry.reading.split())}\n"
+    return (
+        f"### {entry.title}\n\n![{entry.title}](images/{name}.{entry.picture})\n\n{' '.join(entry.reading.split())}\n"
+    )
 
 
 def shrink(png: bytes) -> bytes:
@@ -48,18 +50,19 @@ def shrink(png: bytes) -> bytes:
     return min(png, sink.getvalue(), key=len)
 
 
-def collect(figures: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Read the pictures of figures.
+def collect(figures: Path, catalogue: Mapping[str, Entry]) -> dict[str, bytes]:
+    """Read the pictures of all figures, by their files' names.
 
     Raises
     ------
     ValueError
         If some of them are not there.
     """
-    missing = [name for name in names if not (figures / f"{name}.png").is_file()]
+    paths = [figures / f"{name}.{entry.picture}" for name, entry in catalogue.items()]
+    missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise ValueError(f"{figures} lacks {', '.join(missing)}: `make gallery` makes every figure first")
-    return {name: (figures / f"{name}.png").read_bytes() for name in names}
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,11 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("docs", type=Path, help="folder to write gallery.md and images/ in")
     given = parser.parse_args(arguments)
     try:
-        pictures = collect(given.figures, list(CATALOGUE))
+        pictures = collect(given.figures, CATALOGUE)
     except ValueError as error:
         parser.error(str(error))
     for name, picture in pictures.items():
-        write_atomically(given.docs / f"images/{name}.png", shrink(picture))
+        small = picture if name.endswith(".gif") else shrink(picture)
+        write_atomically(given.docs / "images" / name, small)
     write_atomically(given.docs / "gallery.md", page(CATALOGUE).encode())
 
 

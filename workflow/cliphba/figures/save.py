@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,3 +61,10 @@ def save_animation(frames: Sequence[NDArray[np.uint8]], path: Path | str) -> Non
     sink = io.BytesIO()
     first.save(sink, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
     write_atomically(Path(path), sink.getvalue())
+
+
+def save_page(animation: Path | str, path: Path | str) -> None:
+    """Write an HTML page that has an animation (GIF) in it and shows it."""
+    content = base64.b64encode(Path(animation).read_bytes()).decode()
+    page = f'<!doctype html>\n<title>{Path(animation).stem}</title>\n<img src="data:image/gif;base64,{content}">\n'
+    write_atomically(Path(path), page.encode())
