@@ -50,11 +50,11 @@ def test_every_cell_of_a_summary(summary):
     expected = [
         ["Difference in odd one out (share right)", "Behavior model − CLIP", "0.50 [−0.50, 1.50]", "", "0.250",
          "images and people", "80 images, 12 judges", "images, data"],
-        ["Alignment with MEG, area (rho × ms)", "Group MEG model", "70.3 [69.3, 71.3]", "< 0.001", "0.031",
+        ["Alignment with MEG, area (ρ × ms)", "Group MEG model", "70.3 [69.3, 71.3]", "< 0.001", "0.031",
          "images and people", "80 images, 6 participants", "images, data"],
         ["", "Lower noise ceiling", "−0.3 [−1.3, 0.7]", "", "", "images and people", "80 images, 6 participants",
          "data"],
-        ["Gain of own models over the group model, area (rho × ms)", "sub-01", "2.3 [1.3, 3.3]", "0.011 (q 0.021)",
+        ["Gain of own models over the group model, area (ρ × ms)", "sub-01", "2.3 [1.3, 3.3]", "0.011 (q 0.021)",
          "", "images", "80 images", "images, data"],
         ["Simulated latencies recovered (r)", "Differences between factors", "0.50 [−0.50, 1.50]",
          "< 0.001 (over factors)", "", "images", "80 images, 6 participants", "nothing"],
@@ -125,7 +125,7 @@ def test_ablations_have_a_row_for_each_variant():
         ["no noise", "images, data", "", "1.000 [0.500, 1.500]"],
         ["lora", "data", "1.00 [0.50, 1.50]", ""],
     ]
-    assert list(table.columns)[2:] == ["Agreement with human judgements (Spearman)", "Identification margin (rho)"]
+    assert list(table.columns)[2:] == ["Agreement with human judgements (Spearman ρ)", "Identification margin (ρ)"]
 
 
 def test_data_efficiency_has_a_row_for_each_amount():
@@ -142,7 +142,7 @@ def test_data_efficiency_has_a_row_for_each_amount():
         ["9 minutes of recording", "0.500 [−0.500, 1.500]", "0.500 [−0.500, 1.500], p 0.250"],
         ["46 training images", "", "0.500 [−0.500, 1.500], p < 0.001"],
     ]
-    assert list(table.columns)[1:] == ["Identification margin (rho), model-free", "Identification margin (rho)"]
+    assert list(table.columns)[1:] == ["Identification margin (ρ), model-free", "Identification margin (ρ)"]
 
 
 def test_people_never_seen_say_whose_recordings():
