@@ -22,6 +22,8 @@ rule write_out_table:
         table="|".join(MAIN_TABLES),
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.small()),
     params:
         note=NOTE,
         caption=lambda wildcards: MAIN_TABLES[wildcards.table].caption,
@@ -45,6 +47,8 @@ rule write_out_headlines:
         f"{RESULTS}/benchmarks/write_out_headlines.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asks(demands.small()),
     params:
         note=NOTE,
         caption="The few most telling numbers of the summary.",
