@@ -32,11 +32,8 @@ def test_a_page_has_the_figures_of_each_section_in_their_order():
     figure = "### {0}\n\n![{0}](images/{1})\n\nTo be read.\n"
     assert "\n".join(parts) == "\n".join(
         [
-            "## Data quality\n\n",
-            "## Behaviour\n\n",
             "## Group\n\n" + figure.format("First", "first.png"),
             figure.format("Second", "second.gif"),
-            "## Individuals\n\n",
             "## Controls\n\n" + figure.format("Last", "last.png"),
         ]
     )

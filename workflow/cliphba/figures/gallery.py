@@ -34,7 +34,8 @@ def page(catalogue: Mapping[str, Entry]) -> str:
         section: [_part(name, entry) for name, entry in catalogue.items() if entry.section == section]
         for section in get_args(Section)
     }
-    return "\n".join([INTRODUCTION, *(f"## {section}\n\n" + "\n".join(parts) for section, parts in sections.items())])
+    told = [f"## {section}\n\n" + "\n".join(parts) for section, parts in sections.items() if parts]
+    return "\n".join([INTRODUCTION, *told])
 
 
 def _part(name: str, entry: Entry) -> str:
