@@ -72,7 +72,7 @@ def _draw_peaks(axes: Axes, decoding: pd.DataFrame, participants: list[str]) -> 
     axes.scatter(peaks, range(len(peaks)), s=forest.MARKER, color="black")
     forest.reference(axes, shown["chance"].iloc[0])
     axes.set_xlabel(shown["quantity"].iloc[0].capitalize())
-    axes.set_title("Peak of decoding", loc="left")
+    axes.set_title("Peak (line: chance)", loc="left")
 
 
 def _draw_reliability(axes: Axes, reliability: pd.DataFrame, participants: list[str]) -> None:

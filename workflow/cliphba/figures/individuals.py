@@ -53,8 +53,8 @@ def draw(
         mean gain over time, and the gain in area of each participant.
     """
     people = sorted(alignment["participant"].dropna().unique())
-    columns = min(len(people), LARGEST_ROW, ceil(len(people) / ceil(len(people) / LARGEST_ROW)))
-    lines = ceil(len(people) / columns)
+    lines = ceil(len(people) / LARGEST_ROW)
+    columns = ceil(len(people) / lines)
     above, below = AROUND + PANEL * lines, AROUND + max(ROW * (len(people) + 1), PANEL)
     figure = style.new_figure(180, above + below, note=note)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(above, below)).flat
