@@ -337,6 +337,11 @@ def test_differences_of_few_people_say_what_cannot_be_known():
     assert "needs 5 or more\nparticipants" in written
 
 
+def sized(frame):
+    frame.attrs |= {"participants": 6, "judges": 20, "images": 40}
+    return frame
+
+
 def ablated(*, seeds=True):
     variants = {"no_stage_2": 0.4, "individuals_start_from_behavior": -0.2}
     variants |= {"second_training": 0.1, "third_training": -0.3} if seeds else {}
@@ -346,13 +351,14 @@ def ablated(*, seeds=True):
                if (name, metric) != ("individuals_start_from_behavior", "behavior_rho")]  # fmt: skip
     worth = estimates(reached, ["variant", "metric"])
     renamed = worth.rename(columns={"value": "worth", "low": "worth_low", "high": "worth_high"})
-    return pd.concat([configured, renamed], ignore_index=True)
+    return sized(pd.concat([configured, renamed], ignore_index=True))
 
 
 def test_ablations_stand_beside_what_other_seeds_do():
     figure = ablation.draw(ablated(), note=NOTE)
     written = assert_legible(figure)
     assert "Human judgements\n0.50 [0.40, 0.60]" in written
+    assert any(text.endswith("6 participants, 20 judges, 40 test images.") for text in written)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["No stage 2", "Individuals start from Behavior", "Other seed of training", "Yet another seed"]
     human, group = figure.axes[:2]
@@ -374,13 +380,14 @@ def grown():
                 for on, amount in [(MINUTES, 10.0), (MINUTES, 20.0), (TRAINING_IMAGES, 50.0)]]  # fmt: skip
     bound = [("identification_margin", amount, MINUTES, "model-free", 0.3) for amount in (20.0, 10.0)]
     static = [("behavior_rho", amount, TRAINING_IMAGES, "behavior", 0.7) for amount in (100.0, 1000.0)]
-    return estimates([*personal, *bound, *static], ["metric", "amount", "trained_on", "model"])
+    return sized(estimates([*personal, *bound, *static], ["metric", "amount", "trained_on", "model"]))
 
 
 def test_growth_with_data_has_a_panel_for_each_kind_and_metric():
     figure = data_efficiency.draw(grown(), note=NOTE)
     written = assert_legible(figure)
     assert {"Personal models", "Model-free (recordings)", "Behavior model", NOTE} <= set(written)
+    assert "6 participants, 20 judges, 40 test images." in written
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_xlabel() for axes in shown] == ["Minutes of recording"] * 3 + ["Training images"] * 4
     margin = shown[1]
@@ -400,14 +407,14 @@ def unseen(names):
         for model, area in {**models, **differences}.items()
         for place, participant in enumerate((None, *names))
     ]
-    return estimates(rows, ["model", "participant"]).assign(p=0.0001, p_people=0.03125)
+    return estimates(rows, ["model", "participant"]).assign(p=0.0001, p_people=0.03125, images=40)
 
 
 @SIZES
 def test_people_never_seen_stand_beside_those_seen(people):
     figure = held_out_participants.draw(unseen(named(people)), note=NOTE)
     written = assert_legible(figure)
-    assert any(text.startswith(f"{people} participants") for text in written)
+    assert f"{people} participants, 40 test images" in written
     assert written.count("p < 0.001 (images)\np = 0.031 (people)") == 3
     own, difference = figure.axes
     assert dots(own, style.COLOURS["group"]) == [(50, 0), (70, 1)]
@@ -416,12 +423,14 @@ def test_people_never_seen_stand_beside_those_seen(people):
     np.testing.assert_allclose(small[0], 50 + 5 * np.arange(1, people + 1))
 
 
-def claims(names, *, few=False):
+def claims(names, *, few=False, judges=20):
     rows = [(metric, model, 0.5) for block in summary.BLOCKS for metric, model in block.rows]
     rows += [("behavior_rho", "lower ceiling", 0.8), ("behavior_rho", "upper ceiling", 0.9)]
     rows = [row for row in rows if not (few and row[0] == "second_order_rho")]
     found = estimates(rows, ["metric", "model"]).assign(participant=None, p=0.0001, p_people=0.03, test=LABELS)
     found.loc[found["metric"] == "identification_margin", ["test", "p", "p_people"]] = [ASSIGNMENT, 0.004, np.nan]
+    judged = found["metric"].str.startswith(("behavior", "odd"))
+    found = found.assign(images=np.where(judged, 30, 40), people=np.where(judged, judges, len(names)))
     each = found[found["metric"] == "identification_accuracy"]
     return pd.concat([found, *(each.assign(participant=name, value=0) for name in names)], ignore_index=True)
 
@@ -430,7 +439,8 @@ def test_summary_tells_value_and_both_p_of_each_finding():
     figure = summary.draw(claims(named(4)), note=NOTE)
     written = assert_legible(figure)
     assert {"Value [95 % interval]", "p (images)", "p (people)", "Personal − group", NOTE} <= set(written)
-    assert any(text.startswith("4 participants") for text in written)
+    sizes = "Judgements of 20 judges on 30 images; MEG of 4 participants on 40."
+    assert any(text.startswith(sizes) for text in written)
     human, words = titled(figure, "Agreement with human judgements"), figure.axes[1]
     assert dots(human, style.COLOURS["clip"]) == [(0.5, 0)]
     (band,) = human.patches
@@ -445,5 +455,7 @@ def test_summary_tells_value_and_both_p_of_each_finding():
 
 
 def test_what_could_not_be_measured_is_left_out_of_the_summary():
-    titles = [axes.get_title("left") for axes in summary.draw(claims(named(4), few=True)).axes]
+    figure = summary.draw(claims(named(4), few=True, judges=0))
+    assert figure.get_suptitle().startswith("Judgements on 30 images; MEG")
+    titles = [axes.get_title("left") for axes in figure.axes]
     assert not any(title.startswith("People as different") for title in titles)

@@ -38,7 +38,7 @@ def draw(ablation: pd.DataFrame, *, note: str | None = None) -> Figure:
     Parameters
     ----------
     ablation
-        Table of kind ``ablation``.
+        Table of kind ``ablation``; its metadata say how many ``participants``, ``judges`` and ``images`` there were.
     note
         Shown at the lower edge.
 
@@ -57,7 +57,9 @@ def draw(ablation: pd.DataFrame, *, note: str | None = None) -> Figure:
         _draw_metric(axes, rows.reindex(variants), style.COLOURS[MODEL[metric]])
         _label(axes, metric, *rows.loc[AS_CONFIGURED, ["value", "low", "high"]].astype(np.float64))
     forest.rows(panels[0], [LABELS.get(name, name.replace("_", " ").capitalize()) for name in variants])
-    style.headline(figure, MARKS)
+    sizes = ablation.attrs
+    measured = f"{sizes['participants']} participants, {sizes['judges']} judges, {sizes['images']} test images."
+    style.headline(figure, f"{MARKS} {measured}")
     return figure
 
 

@@ -28,7 +28,8 @@ def draw(efficiency: pd.DataFrame, *, note: str | None = None) -> Figure:
     Parameters
     ----------
     efficiency
-        Table of kind ``data_efficiency``.
+        Table of kind ``data_efficiency``; its metadata say how many ``participants``, ``judges`` and ``images`` there
+        were to compare with.
     note
         Shown at the lower edge.
 
@@ -49,7 +50,12 @@ def draw(efficiency: pd.DataFrame, *, note: str | None = None) -> Figure:
             _draw_growth(axes, shown)
             _finish(axes, metric)
             axes.set(xlabel=AMOUNTS[amount], ylabel=METRICS[metric])
-    _add_legend(figure)
+    # no model of judgements takes minutes of recording: a panel is free
+    _add_legend(grid[0, -1])
+    sizes = efficiency.attrs
+    style.headline(
+        figure, f"{sizes['participants']} participants, {sizes['judges']} judges, {sizes['images']} test images."
+    )
     return figure
 
 
@@ -70,7 +76,7 @@ def _finish(axes: Axes, metric: str) -> None:
         style.reference_line(axes, 0)
 
 
-def _add_legend(figure: Figure) -> None:
+def _add_legend(axes: Axes) -> None:
     handles = [Line2D([], [], color=style.COLOURS[model], marker="o", markersize=4) for model in MODELS]
     names = [style.LABELS[model] for model in MODELS]
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=7)
+    axes.legend(handles, names, loc="center", frameon=False, fontsize=7)

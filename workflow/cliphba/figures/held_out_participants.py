@@ -40,7 +40,8 @@ def draw(areas: pd.DataFrame, *, note: str | None = None) -> Figure:
     _draw_rows(own, of_model)
     forest.rows(own, [LABELS[name] for name in of_model])
     own.set_xlabel("Area under alignment (ρ × ms)")
-    own.set_title(f"{areas['participant'].nunique()} participants, each model on held-out MEG", loc="left")
+    people, images = areas["participant"].nunique(), areas["images"].iloc[0]
+    own.set_title(f"{people} participants, {images} test images", loc="left")
 
     against = {name: areas[areas["model"] == f"{HELD_OUT} - {name}"] for name in ("group", "behavior", "clip")}
     _draw_rows(difference, against)

@@ -83,7 +83,8 @@ BLOCKS = (
     Block("Simulated gains found again (r)", "gain_recovery", PEOPLE),
 )
 # Height in mm of a row, of what stands around the rows of a block, and of what is around them all.
-ROW, AROUND, FRAME = 4.2, 10.5, 14
+ROW, AROUND, FRAME = 4.2, 10.5, 18
+MARKS = "Lines: 95 % intervals; grey: noise ceiling; \N{EN DASH}: not tested."
 #: Heads of the columns of text, and where they stand, as shares of the width of their panel.
 COLUMNS = {"Value [95 % interval]": 0.0, "p (images)": 0.56, "p (people)": 0.8}
 
@@ -108,7 +109,7 @@ def draw(summary: pd.DataFrame, *, note: str | None = None) -> Figure:
     found = summary[summary["participant"].isna()].set_index(["metric", "model"])
     blocks = {block: [row for row in block.rows if row in found.index] for block in BLOCKS}
     blocks = {block: rows for block, rows in blocks.items() if rows}
-    participants = summary["participant"].nunique()
+    participants = _size(summary, "identification_margin")[1]
     sizes = [len(rows) for rows in blocks.values()]
     figure = style.new_figure(180, FRAME + AROUND * len(blocks) + ROW * sum(sizes), note=note)
     panels = figure.subplots(len(blocks), 2, height_ratios=sizes, width_ratios=(1, 0.9), sharey="row", squeeze=False)
@@ -122,10 +123,22 @@ def draw(summary: pd.DataFrame, *, note: str | None = None) -> Figure:
         panels[0, 1].annotate(
             head, (place, 1), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points", fontsize=7
         )
-    style.headline(
-        figure, f"{participants} participants. Lines: 95 % intervals; grey: noise ceiling; \N{EN DASH}: not tested."
-    )
+    style.headline(figure, f"{_sizes(summary)}\n{MARKS}")
     return figure
+
+
+def _size(summary: pd.DataFrame, metric: str) -> tuple[int, int]:
+    """How many images and people a metric is about."""
+    row = summary[summary["metric"] == metric].iloc[0]
+    return int(row["images"]), int(row["people"])
+
+
+def _sizes(summary: pd.DataFrame) -> str:
+    """Say how many images and people there are; judges may not be known."""
+    judged, judges = _size(summary, "odd_one_out_accuracy")
+    shown, participants = _size(summary, "identification_margin")
+    by = f" of {judges} judges" if judges else ""
+    return f"Judgements{by} on {judged} images; MEG of {participants} participants on {shown}."
 
 
 def _draw_ceiling(axes: Axes, found: pd.DataFrame, block: Block) -> None:
