@@ -49,15 +49,25 @@ def test_every_picture_is_there_and_all_of_them_are_small():
     assert sum(sizes.values()) < 4e6
 
 
-def test_pictures_are_smaller_and_look_the_same():
-    steps = np.linspace(0, 250, 300).astype(np.int64)
-    noise = np.random.default_rng(0).integers(0, 4, (300, 300, 1))
-    pixels = noise + np.stack([np.tile(steps, (300, 1)), np.tile(steps[:, None], 300), np.full((300, 300), 90)], -1)
-    picture = png(pixels.clip(0, 255).astype(np.uint8))
+def shades(steps):
+    """A picture with as many shades in each of two colours, and its pixels."""
+    pixels = np.full((400, 400, 3), 90, dtype=np.uint8)
+    pixels[..., :2] = np.random.default_rng(0).integers(steps, size=(400, 400, 2)) * (256 // steps)
+    return png(pixels), pixels.astype(int)
+
+
+def test_drawings_are_much_smaller_and_look_the_same():
+    picture, pixels = shades(32)
     shrunk = gallery.shrink(picture)
-    assert len(shrunk) < len(picture) / 2
+    assert len(shrunk) < 0.7 * len(picture)
     shown = np.asarray(Image.open(io.BytesIO(shrunk)).convert("RGB")).astype(int)
     assert np.abs(shown - pixels).mean() < 8
+
+
+def test_photographs_keep_their_colours():
+    picture, pixels = shades(128)
+    shown = np.asarray(Image.open(io.BytesIO(gallery.shrink(picture))).convert("RGB"))
+    np.testing.assert_array_equal(shown, pixels)
 
 
 def test_a_picture_that_is_small_already_stays_as_it_is():

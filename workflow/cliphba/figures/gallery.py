@@ -17,8 +17,10 @@ from PIL import Image
 from cliphba.figures.catalogue import CATALOGUE, Entry, Section
 from cliphba.tables import write_atomically
 
-#: Colours of a picture: as many as a byte can tell apart, which makes it three times smaller.
+#: Colours to which a drawing is reduced: as many as a byte can tell apart, which makes it three times smaller.
 COLOURS = 256
+#: More colours than this are those of photographs, which are to keep them.
+PHOTOGRAPH = 10_000
 INTRODUCTION = """\
 # Gallery
 
@@ -45,9 +47,11 @@ def _part(name: str, entry: Entry) -> str:
 
 
 def shrink(png: bytes) -> bytes:
-    """Give a picture with few colours, which nobody sees and which takes a third of the space."""
-    sink = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(sink, format="png", optimize=True)
+    """Make a picture take less space: a drawing by fewer colours, which nobody sees; not so a photograph."""
+    image, sink = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    if image.getcolors(PHOTOGRAPH):
+        image = image.quantize(COLOURS, kmeans=5)
+    image.save(sink, format="png", optimize=True)
     return min(png, sink.getvalue(), key=len)
 
 
