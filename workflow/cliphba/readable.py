@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -111,8 +112,7 @@ PAGE = """\
 <style>
 .main-table {{ font: 13px/1.4 sans-serif; color: black; }}
 .main-table table {{ border-collapse: collapse; }}
-.main-table th, .main-table td {{ padding: 3px 10px; text-align: left; vertical-align: top; }}
-.main-table td + td {{ white-space: nowrap; }}
+.main-table th, .main-table td {{ padding: 3px 8px; text-align: left; vertical-align: top; }}
 .main-table tr {{ border-bottom: 1px solid #dcdcdc; }}
 </style>
 <div class="main-table">
@@ -180,7 +180,9 @@ def remarks(frame: pd.DataFrame) -> str:
 
 
 def _fill(table: pd.DataFrame, title: str, told: str) -> str:
-    body = table.to_html(index=False, border=0, justify="left")
+    # a line is not to end inside an interval
+    whole = table.map(lambda cell: re.sub(r" (?=[^\[]*\])", "\N{NO-BREAK SPACE}", cell))
+    body = whole.to_html(index=False, border=0, justify="left")
     return PAGE.format(title=html.escape(title), table=body, remarks=html.escape(told))
 
 
