@@ -12,6 +12,7 @@ from PIL import Image
 
 from cliphba.clip import backbone as module
 from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, choose_device, load_backbone, save_backbone
+from cliphba.clip.upper import vision_tower
 from tests.small_clip import ARCHITECTURE, LAYERS, PREPROCESSING, PROMPTS, SHARED, SIZE, pictures
 
 IMAGES = pictures(4)
@@ -164,6 +165,17 @@ def test_saving_keeps_what_was_there_if_it_fails(copied, backbone, monkeypatch):
         save_backbone(backbone.clip, ARCHITECTURE, PREPROCESSING, copied)
     assert (copied / WEIGHTS_FILE).read_bytes() == before
     assert {path.name for path in copied.iterdir()} == {CONFIG_FILE, WEIGHTS_FILE}
+
+
+def test_images_are_convolved_in_all_digits_of_float32(backbone):
+    """By default torch lets a GPU round them; what it does elsewhere is left alone."""
+    clip, allowed = backbone.copy().clip, []
+    clip.visual.conv1.register_forward_pre_hook(lambda *_: allowed.append(torch.backends.cudnn.allow_tf32))
+    copied = backbone.with_clip(clip)
+    for read in (copied.image_features, copied.class_tokens, vision_tower(clip).embed):
+        read(IMAGES)
+    assert allowed == [False] * 3
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):

@@ -17,9 +17,11 @@ from cliphba.meg.design import Design, k_fold, leave_one_session_out
 from cliphba.meg.lda import prepare_lda
 from cliphba.meg.lda_torch import prepare_lda_torch
 from tests.designs import full_design
+from tests.devices import DEVICES
 
 Array = NDArray[np.float64]
 COSMO = 0.01 / 1.01
+on_devices = pytest.mark.parametrize("device", DEVICES)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,8 +50,8 @@ def with_losses(full: Design, lost: float, seed: int) -> Design:
     return leave_one_session_out(full.stimulus[kept], full.fold[kept])
 
 
-def decide(patterns: Array, design: Design, shrinkage: float = COSMO) -> Array:
-    measure = prepare_lda_torch(design, shrinkage=shrinkage, value="decision", device="cpu")
+def decide(patterns: Array, design: Design, shrinkage: float = COSMO, *, device: str = "cpu") -> Array:
+    measure = prepare_lda_torch(design, shrinkage=shrinkage, value="decision", device=device)
     return measure(patterns, np.arange(design.folds)).total
 
 
@@ -59,15 +61,18 @@ def assert_equals_compiled(
     folds: NDArray[np.int64],
     shrinkage: float = COSMO,
     tolerance: float = 1e-9,
+    *,
+    device: str = "cpu",
 ) -> None:
     for value in ("accuracy", "decision"):
-        found = prepare_lda_torch(design, shrinkage=shrinkage, value=value, device="cpu")(patterns, folds)
+        found = prepare_lda_torch(design, shrinkage=shrinkage, value=value, device=device)(patterns, folds)
         expected = prepare_lda(design, shrinkage=shrinkage, value=value)(patterns, folds)
         np.testing.assert_array_equal(found.folds, expected.folds)
         largest = 1e-3 if value == "accuracy" else np.abs(expected.total).max()
         np.testing.assert_allclose(found.total, expected.total, rtol=0, atol=tolerance * largest)
 
 
+@on_devices
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),
@@ -92,27 +97,31 @@ def test_equals_compiled(
     unevenness: float,
     shrinkage: float,
     single: bool,
+    *,
+    device: str,
 ) -> None:
     design = with_losses(full_design(stimuli, sessions, repetitions), lost, seed)
     patterns = noisy(design, channels, steepness=steepness, unevenness=unevenness, seed=seed)
     folds = np.arange(design.folds)
     # where channels are ill-conditioned, both are as exact as M is: scikit-learn judges below
     tolerance = 1e-8 if steepness else 1e-9
-    assert_equals_compiled(patterns, design, folds[-1:] if single else folds, shrinkage, tolerance)
+    assert_equals_compiled(patterns, design, folds[-1:] if single else folds, shrinkage, tolerance, device=device)
 
 
+@on_devices
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), trials=st.integers(4, 14), folds=st.integers(2, 4))
-def test_equals_compiled_over_random_folds(seed: int, trials: int, folds: int) -> None:
+def test_equals_compiled_over_random_folds(seed: int, trials: int, folds: int, device: str) -> None:
     generator = np.random.default_rng(seed)
     design = k_fold(np.repeat(np.arange(4), trials + generator.integers(3, size=4)), folds=folds, seed=seed)
     patterns = noisy(design, 30, steepness=1.0, seed=seed).astype(np.float32)
-    assert_equals_compiled(patterns, design, np.arange(folds))
+    assert_equals_compiled(patterns, design, np.arange(folds), device=device)
 
 
+@on_devices
 @pytest.mark.parametrize("shrinkage", [1e-4, COSMO, 0.5])
 @pytest.mark.parametrize("channels", [3, 40])
-def test_equals_scikit_learn(shrinkage: float, channels: int) -> None:
+def test_equals_scikit_learn(shrinkage: float, channels: int, device: str) -> None:
     design = with_losses(full_design(stimuli=4, sessions=4, repetitions=2), lost=0.2, seed=1)
     patterns = noisy(design, channels, steepness=2.0, unevenness=1.0)
     expected = []
@@ -125,33 +134,35 @@ def test_equals_scikit_learn(shrinkage: float, channels: int) -> None:
             classifier.fit(patterns[train], design.stimulus[train] == second)
             side = np.where(design.stimulus[test] == second, 1, -1)
             expected[-1] += np.mean(classifier.decision_function(patterns[test]) * side)
-    found = decide(patterns, design, shrinkage)
+    found = decide(patterns, design, shrinkage, device=device)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
 
 
-def test_folds_too_far_from_the_mean_ridge_are_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@on_devices
+def test_folds_too_far_from_the_mean_ridge_are_decoded_again(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     design = full_design(stimuli=6, sessions=4, repetitions=2)
     near, far = (noisy(design, 30, unevenness=unevenness) for unevenness in (0.0, 2.0))
     monkeypatch.setattr(lda_torch, "LARGEST_ERROR", 1e-300)  # every fold is decoded again
-    exact = [decide(patterns, design) for patterns in (near, far)]
+    exact = [decide(patterns, design, device=device) for patterns in (near, far)]
     monkeypatch.setattr(lda_torch, "LARGEST_ERROR", np.inf)  # none is
-    np.testing.assert_allclose(decide(near, design), exact[0], rtol=1e-6)
-    assert not np.allclose(decide(far, design), exact[1], rtol=1e-3)
+    np.testing.assert_allclose(decide(near, design, device=device), exact[0], rtol=1e-6)
+    assert not np.allclose(decide(far, design, device=device), exact[1], rtol=1e-3)
     monkeypatch.undo()
-    np.testing.assert_allclose(decide(far, design), exact[1], rtol=1e-9)
+    np.testing.assert_allclose(decide(far, design, device=device), exact[1], rtol=1e-9)
 
 
+@on_devices
 @pytest.mark.parametrize("largest_error", [lda_torch.LARGEST_ERROR, 1e-300])
 @pytest.mark.parametrize("memory", [0, 10**5, 10**6])
 def test_result_does_not_depend_on_the_work_memory(
-    monkeypatch: pytest.MonkeyPatch, memory: int, largest_error: float
+    monkeypatch: pytest.MonkeyPatch, memory: int, largest_error: float, device: str
 ) -> None:
     design = full_design(stimuli=9, sessions=3, repetitions=1)
     patterns = noisy(design, 20)
     monkeypatch.setattr(lda_torch, "LARGEST_ERROR", largest_error)
-    expected = decide(patterns, design)
+    expected = decide(patterns, design, device=device)
     monkeypatch.setattr(lda_torch, "WORK_MEMORY", memory)
-    np.testing.assert_allclose(decide(patterns, design), expected, rtol=1e-9)
+    np.testing.assert_allclose(decide(patterns, design, device=device), expected, rtol=1e-9)
 
 
 def test_single_folds_add_up() -> None:

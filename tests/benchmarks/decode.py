@@ -191,7 +191,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     warnings.filterwarnings("ignore")
     threads = available_threads(2)
-    found = compare(*((480, 2, 8) if quick else (1854, 3, 60)), threads=threads)
+    found: dict[str, Any] = compare(*((480, 2, 8) if quick else (1854, 3, 60)), threads=threads)
     found |= compare_svm(*((48, 8) if quick else (96, 60)))
     found |= {"threads": threads, "device": f"cpu, {platform.machine()}"}
     sys.stdout.write(

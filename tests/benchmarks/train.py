@@ -23,8 +23,6 @@ last line of the output is one JSON object:
 - ..._seconds, ..._direct_seconds: the two sides
 - ..._peak_gb, ..._direct_peak_gb: largest resident memory until the end of the one and until the end of both
 - towers: how wide those of stage 1 and Behavior are, relative to the architectures named
-- group_step_seconds, share_of_bf16 (with a GPU, not --quick): a step of the group model in bfloat16 (ViT-L/14, 281
-  times, 50 images), and its floating-point operations a second relative to those of a matrix product there
 """
 
 from __future__ import annotations
@@ -45,18 +43,16 @@ import numpy as np
 import open_clip
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cliphba import rdm
 from cliphba.clip.adapters import AdapterPlan, add_adapters
 from cliphba.clip.backbone import Backbone
 from cliphba.clip.upper import Stream
 from cliphba.compute import available_threads
-from cliphba.config import Adapter, Compute
+from cliphba.config import Adapter
 from cliphba.models.heads import DynamicHead, TemporalCurves, behavior_embedding, block_similarity
 from cliphba.train.behavior import BehaviorModel
 from cliphba.train.dynamic import DynamicModel, MeasuredImages
-from cliphba.train.losses import Target
 
 # Any prompts cost the same: the text tower reads its whole context.
 PROMPTS = [f"dimension {number}; related" for number in range(66)]
@@ -93,16 +89,26 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
 
 
-def random_backbone(name: str, narrower: int = 1) -> Backbone:
-    """An architecture of open_clip with random weights, some times narrower than it is."""
-    config = open_clip.get_model_config(name)
+def architecture(name: str, narrower: int = 1) -> dict[str, Any]:
+    """An architecture of open_clip that can be adapted, some times narrower than it is."""
+    config: dict[str, Any] = open_clip.get_model_config(name)
     config["embed_dim"] //= narrower
     for tower in (config["vision_cfg"], config["text_cfg"]):
         tower |= {"block_type": "custom", "width": tower["width"] // narrower}
     config["text_cfg"]["heads"] //= narrower
+    return config
+
+
+def random_backbone(name: str, narrower: int = 1) -> Backbone:
+    """A CLIP of this architecture with random weights."""
     torch.manual_seed(0)
-    clip = open_clip.CLIP(**config).eval().requires_grad_(False)
-    return Backbone(clip.to(DEVICE), None, open_clip.get_tokenizer(name), "")
+    with DEVICE:
+        clip = open_clip.CLIP(**architecture(name, narrower)).eval().requires_grad_(False)
+    for tower in (clip.visual.transformer, clip.transformer):
+        for block in tower.resblocks:
+            # open_clip's own start of custom blocks has attention fall on single tokens
+            nn.init.normal_(block.attn.in_proj_weight, std=tower.width**-0.5)
+    return Backbone(clip, None, open_clip.get_tokenizer(name), "")
 
 
 def random_head(times: int, blocks: int) -> DynamicHead:
@@ -110,7 +116,7 @@ def random_head(times: int, blocks: int) -> DynamicHead:
     richness, generalisation = (draw(times, seed=seed).abs() + 0.1 for seed in (1, 2))
     grid = STEP_MS * torch.arange(1, times + 1, device=DEVICE)
     curves = TemporalCurves(grid, richness, generalisation, torch.zeros_like(richness))
-    return DynamicHead(curves, draw(times, blocks, seed=3), WINDOW_MS).to(DEVICE)
+    return DynamicHead(curves, 5 * draw(times, blocks, seed=3), WINDOW_MS).to(DEVICE)
 
 
 def adapt(backbone: Backbone, plan: AdapterPlan) -> tuple[Backbone, list[nn.Parameter]]:
@@ -272,29 +278,6 @@ def benchmark_behavior(name: str, narrower: int = 1, *, images: int, batch: int)
     }
 
 
-def benchmark_group_step(name: str, *, images: int, times: int) -> Found:
-    """A step of the group model in bfloat16, and the card's rate of such matrix products."""
-    backbone = random_backbone(name)
-    blocks = tuple(range(backbone.vision_blocks))
-    adapted, trainable = adapt(backbone, AdapterPlan.of(Adapter(magnitude=False), vision=blocks))
-    head = random_head(times, len(blocks))
-    model = DynamicModel(adapted, backbone.text_features(PROMPTS), head, Compute(precision="bfloat16"))
-    pictures = draw(images, 3, *backbone.clip.visual.image_size)
-    target = Target(draw(times, images * (images - 1) // 2))
-    optimizer = torch.optim.AdamW([head.reweighting, *trainable], lr=3e-5)
-
-    def step() -> None:
-        take_step(model.losses(model.similarity(pictures), target).sum(), optimizer)
-
-    step()  # kernels are chosen
-    with FlopCounterMode(display=False) as counter:
-        step()
-    spent = seconds(step, repetitions=10)
-    square = torch.ones(8192, 8192, dtype=torch.bfloat16, device=DEVICE)
-    rate = 2 * 8192**3 / seconds(lambda: square @ square, repetitions=20)
-    return {"group_step_seconds": spent, "share_of_bf16": counter.get_total_flops() / spent / rate}
-
-
 def parts(quick: bool) -> dict[str, Callable[[], Found]]:
     """All that is measured, by the name that its results begin with."""
     name, narrower = "ViT-B-32-quickgelu", 2 if quick else 1
@@ -334,8 +317,6 @@ def main() -> None:
     found: Found = {}
     for part, work in parts(quick).items():
         found |= {f"{part}_{name}": value for name, value in apart(work, threads).items()}
-    if DEVICE.type == "cuda" and not quick:
-        found |= apart(partial(benchmark_group_step, "ViT-L-14-quickgelu", images=50, times=281), threads)
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"cpu, {platform.machine()}"
     found |= {"towers": "half as wide" if quick else "full width", "threads": threads, "device": device}
     shown = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in found.items()}

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from cliphba.clip.economy import exact_convolutions
 from cliphba.pictures import open_picture
 from cliphba.tables import digest, write_atomically
 
@@ -93,7 +94,8 @@ class Backbone:
 
     def image_features(self, images: Tensor) -> Tensor:
         """Normalised image features: (images, 3, height, width) to (images, shared dimensions)."""
-        features: Tensor = self.clip.encode_image(images, normalize=True)
+        with exact_convolutions():
+            features: Tensor = self.clip.encode_image(images, normalize=True)
         return features
 
     def text_features(self, prompts: Sequence[str]) -> Tensor:
@@ -134,9 +136,10 @@ class Backbone:
 
     def class_tokens(self, images: Tensor) -> Tensor:
         """CLS token after every vision block, unprojected: (blocks, images, width)."""
-        outputs = self.clip.visual.forward_intermediates(
-            images, intermediates_only=True, output_fmt="NLC", output_extra_tokens=True
-        )
+        with exact_convolutions():
+            outputs = self.clip.visual.forward_intermediates(
+                images, intermediates_only=True, output_fmt="NLC", output_extra_tokens=True
+            )
         return torch.stack([token[:, 0] for token in outputs["image_intermediates_prefix"]])
 
     def read_images(self, paths: Sequence[Path]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Time and memory that the towers take in training: arithmetic, and activations computed again."""
+"""Time, memory and digits of the towers: arithmetic, and activations computed again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from cliphba.config import Precision
 def arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Compute in this precision within a block; weights stay in float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def exact_convolutions() -> AbstractContextManager[object]:
+    """Let float32 be float32 within a block: torch lets a GPU round what it convolves to ten bits by default."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def forget_activations(clip: open_clip.CLIP) -> None:

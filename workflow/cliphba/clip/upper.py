@@ -17,6 +17,8 @@ import torch
 from open_clip.transformer import text_global_pool
 from torch import Tensor, nn
 
+from cliphba.clip.economy import exact_convolutions
+
 # What is on its way through a tower: the place of the token that is read, of every item (items,); the tokens (items,
 # tokens, width); and, within a block, what its attention hands to its output projection, shaped like the tokens.
 Stream = tuple[Tensor, ...]
@@ -89,7 +91,9 @@ def vision_tower(clip: open_clip.CLIP) -> Tower:
     visual = clip.visual
 
     def embed(images: Tensor) -> Stream:
-        return torch.zeros(len(images), dtype=torch.long, device=images.device), visual._embeds(images)
+        with exact_convolutions():
+            tokens = visual._embeds(images)
+        return torch.zeros(len(images), dtype=torch.long, device=images.device), tokens
 
     return Tower(embed, visual.transformer.resblocks, None, lambda read: visual.ln_post(read) @ visual.proj)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -151,7 +151,7 @@ class DynamicHead(nn.Module):
         response = torch.relu(self.amplitude[..., None, None] * logits)
         if noise is not None:
             # the same for all participants: models differ by their data alone
-            drawn = torch.randn(response.shape[-3:], generator=noise.generator, device=response.device)
+            drawn = _drawn(torch.randn, response, noise.generator)
             spread = noise.scale * self.noise[..., None, None] * response.std(-2, keepdim=True)
             response = response + spread * drawn
         embedding = torch.relu(self.gain[..., None, None] * response)
@@ -180,4 +180,9 @@ def starting_values(weights: Tensor, block_weights: BlockWeights) -> Tensor:
 
 def _jitter(embedding: Tensor, generator: torch.Generator) -> Tensor:
     """Uniform values between 1e-6 and 1.1e-5: no embedding is constant while gradients flow."""
-    return 1e-6 + 1e-5 * torch.rand(embedding.shape[-3:], generator=generator, device=embedding.device)
+    return 1e-6 + 1e-5 * _drawn(torch.rand, embedding, generator)
+
+
+def _drawn(law: Callable[..., Tensor], like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw values (times, images, dimensions) wherever the generator is."""
+    return law(like.shape[-3:], generator=generator, device=generator.device).to(like.device)

@@ -126,7 +126,8 @@ class PerceptionModel:
         if self.evaluation_noise is None:
             return None
         scale, seed = self.evaluation_noise
-        return TemporalNoise(torch.Generator(self.backbone.device).manual_seed(seed), scale)
+        # drawn on the CPU whatever the device, so that a model gives the same everywhere
+        return TemporalNoise(torch.Generator().manual_seed(seed), scale)
 
     def _similarity(self, images: Tensor) -> Tensor:
         """Embed decoded images (1, images, dimensions); for a dynamic head, table S (blocks, images, dimensions)."""
