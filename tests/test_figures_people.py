@@ -172,6 +172,13 @@ def test_odd_one_out_has_a_row_a_model_with_all_its_judges(people):
     np.testing.assert_allclose(small[1], [65, 60])
 
 
+def test_what_is_below_chance_is_not_cut_off():
+    found = accuracies(["sub-01"])
+    found.loc[found["model"] == "group", ["value", "low", "high"]] = 0.2, 0.1, 0.3
+    axes = odd_one_out.draw(stated(found)).axes[0]
+    assert axes.get_xlim()[0] < 10
+
+
 def test_odd_one_out_does_without_judges_and_ceiling():
     written = assert_legible(odd_one_out.draw(accuracies(["sub-01"], judges=(), ceiling=False)))
     assert "12,345 judgements of 40 held-out images" in written
@@ -291,6 +298,12 @@ def test_spaces_are_compared_beyond_what_is_common_to_all(people):
     np.testing.assert_allclose(np.sort(below), np.linspace(0, 100, len(measured)))
     assert len(squares) == 6
     assert written.count(names[0]) == 2
+
+
+def test_people_whose_models_hardly_differ_have_a_legible_scale():
+    found = spaces(named(6))
+    found["dissimilarity"] = 0.00045 + 0.0001 * found["dissimilarity"]
+    assert_legible(second_order.draw(stated(found), second_order_found(), note=NOTE))
 
 
 def test_spaces_of_few_people_are_not_compared_and_the_figure_says_why():

@@ -63,7 +63,7 @@ def _label(name: str, personal: bool) -> str:
 
 def _draw_references(axes: Axes, overall: pd.DataFrame) -> None:
     forest.reference(axes, 100 * CHANCE)
-    axes.set_xlim(left=100 * CHANCE - 6)
+    axes.set_xlim(left=min(100 * CHANCE - 6, axes.get_xlim()[0]))
     _name(axes, 100 * CHANCE, "chance", "right")
     if set(BOUNDS) <= set(overall.index):
         lower, upper = overall.loc[BOUNDS, "value"]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
 from cliphba import rdm
@@ -61,7 +62,7 @@ def _draw_measured(figure: SubFigure, triangles: Mapping[str, Reals], people: li
     for axes, (space, title) in zip(panels, SPACES.items(), strict=True):
         image = _draw_square(axes, triangles[space])
         axes.set_title(title)
-        figure.colorbar(image, ax=axes, label="1 − mean ρ", location="bottom", shrink=0.8)
+        figure.colorbar(image, ax=axes, label="1 − mean ρ", location="bottom", shrink=0.8, ticks=MaxNLocator(3))
     panels[0].set_yticks(range(len(people)), people)
 
 
