@@ -103,9 +103,8 @@ def test_equals_compiled(
     design = with_losses(full_design(stimuli, sessions, repetitions), lost, seed)
     patterns = noisy(design, channels, steepness=steepness, unevenness=unevenness, seed=seed)
     folds = np.arange(design.folds)
-    # both are as exact as their expansions, and as M is where channels and folds are of very different sizes:
-    # scikit-learn judges below
-    tolerance = 1e-6 if steepness and unevenness else 1e-8
+    # both are as exact as their expansions; of two folds one of which is a hundred times the other, both lose digits
+    tolerance = 1e-4 if unevenness > 1 else 1e-8
     assert_equals_compiled(patterns, design, folds[-1:] if single else folds, shrinkage, tolerance, device=device)
 
 
