@@ -175,7 +175,7 @@ def _wait_for(cluster: Cluster) -> None:
             states = cluster.ask("sinfo", "--noheader", "--Node", "--format=%T").split()
         except subprocess.CalledProcessError:
             states = []
-        if states == ["idle"] * len(NODES):
+        if set(states) == {"idle"}:
             return
         time.sleep(0.2)
     raise TimeoutError(f"Slurm did not start within {SECONDS_TO_START} s: {states}")
