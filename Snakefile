@@ -40,6 +40,7 @@ include: "workflow/rules/backbone.smk"
 include: "workflow/rules/meg.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/external.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/variants.smk"
 include: "workflow/rules/tables.smk"
@@ -50,6 +51,7 @@ rule all:
     input:
         multiext(f"{RESULTS}/summary", ".parquet", ".md", ".html"),
         f"{RESULTS}/headlines.html",
+        EXTERNAL_SUMMARY if STUDY.external_sets else [],
         figures("all"),
         rules.animate_saliency.output,
 

@@ -9,11 +9,12 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from scipy.stats import spearmanr, ttest_1samp
 
-from cliphba import tables
+from cliphba import rdm, tables
 from cliphba.evaluate.recovery import centres
 from cliphba.evaluate.saliency import draw_masks
 from cliphba.meg.latency import onset_latency, peak_latency
@@ -157,6 +158,63 @@ def test_dimensions_seen_later_speak_later(demo):
     latency_ms = {factor.name: factor.latency_ms for factor in FACTORS}
     # a tendency: eighteen dimensions of four latencies say no more, and another processor pre-trains another CLIP
     assert spearmanr(centre_ms, [latency_ms[name] for name in wide.columns]).statistic > 0
+
+
+@pytest.fixture(scope="module")
+def elsewhere(demo):
+    """Headline numbers on external sets, by set, metric and model."""
+    frame = tables.read(RESULTS / "external_summary.parquet", "external_summary")
+    return frame[frame["participant"].isna()].set_index(["image_set", "metric", "model"]).sort_index()
+
+
+@pytest.mark.parametrize("image_set", ["degraded", "no-background"])
+def test_models_hold_for_other_people_and_other_kinds_of_pictures(elsewhere, image_set):
+    areas = elsewhere.loc[(image_set, "alignment_auc")]
+    for model in ("behavior", "group"):
+        assert areas.loc[model, "low"] > 0
+        assert areas.loc[model, "p"] <= 0.05
+        assert areas.loc[model, "p_people"] <= 0.05
+        assert areas.loc[model, ["independent_images", "independent_data", "independent_people"]].all()
+    assert areas.loc["group", "value"] < areas.loc["upper ceiling", "value"]
+
+
+@pytest.mark.parametrize("image_set", ["degraded", "no-background"])
+def test_external_sets_are_as_hard_as_real_data(demo, image_set):
+    ceiling = tables.read(RESULTS / f"evaluation/external/{image_set}_ceiling.parquet", "ceiling")
+    assert 0.15 <= ceiling.loc[ceiling["bound"] == "lower", "value"].max() <= 0.6
+
+
+def weights_of_factors(image_set, permutations=1000):
+    """How much a difference in each factor adds to decoding: (true first, permutations of images), by name."""
+    names = [factor.name for factor in FACTORS]
+    drawn = tables.read(RESULTS / f"source/external/{image_set}/factors.parquet", "factors")
+    values = drawn.pivot(index="stimulus", columns="factor", values="value")[names]
+    measured = [
+        tables.read_rdms(path, of=list(values.index))
+        for path in sorted((RESULTS / f"rdm/external/{image_set}").glob("*.parquet"))
+    ]
+    accuracy = np.mean([one.values[(one.times_ms >= 100) & (one.times_ms <= 400)] for one in measured], axis=(0, 1))
+    first, second = rdm.pair_indices(len(values))
+    apart = np.abs(values.to_numpy()[first] - values.to_numpy()[second])
+    fit = np.linalg.pinv(np.column_stack([apart, np.ones(len(apart))]))[:-1]
+    random, square = np.random.default_rng(0), rdm.to_square(accuracy)
+    orders = [np.arange(len(values)), *(random.permutation(len(values)) for _ in range(permutations))]
+    return pd.DataFrame([fit @ rdm.to_triangle(square[np.ix_(order, order)]) for order in orders], columns=names)
+
+
+def test_nobody_sees_hues_in_monochrome_pictures(demo):
+    """People told them apart where they were shown, and black and white in either set."""
+    hues, greys = ["red", "orange", "yellow", "green"], ["black", "white"]
+    monochrome, coloured = (weights_of_factors(name) for name in ("degraded", "no-background"))
+
+    def p(weights):
+        return np.mean(weights >= weights[0])
+
+    assert p(coloured[hues].mean(axis=1)) <= 0.01
+    assert p(coloured[greys].mean(axis=1)) <= 0.05
+    assert p(monochrome[greys].mean(axis=1)) <= 0.05
+    assert p(monochrome[hues].mean(axis=1)) > 0.05
+    assert monochrome.loc[0, hues].mean() < coloured.loc[0, hues].mean() / 3
 
 
 def test_people_are_identified(summary):

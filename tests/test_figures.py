@@ -1,13 +1,16 @@
 """Each figure from a small table made by hand: what a reader must be able to find in it, and the same bytes again."""
 
+import io
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
 
-from cliphba.figures import alignment, behavior, decoding, identification, reweighting, style, training
+from cliphba.figures import alignment, behavior, decoding, external, identification, reweighting, style, training
 from cliphba.figures.save import save
 from tests.legible import assert_legible
 
@@ -197,6 +200,36 @@ def test_alignment_with_data_of_training_says_so(curves, ceiling):
     found = texts(alignment.draw(curves, ceiling))
     assert "40 training images" in found
     assert "Alignment with training MEG" in found
+
+
+@pytest.fixture
+def pictures():
+    """A red and a green picture of four pixels."""
+    images = [np.full((2, 2, 3), colour, np.uint8) for colour in ([255, 0, 0], [0, 255, 0])]
+    sinks = [io.BytesIO() for _ in images]
+    for image, sink in zip(images, sinks, strict=True):
+        Image.fromarray(image).save(sink, format="PNG")
+    return pd.DataFrame({"stimulus": ["red", "green"], "png": [sink.getvalue() for sink in sinks]})
+
+
+def test_external_has_a_panel_a_set_below_its_pictures(curves, ceiling, pictures):
+    others = curves[curves["participant"] != "sub-03"].assign(rho=curves["rho"] / 2)
+    others.attrs |= {"images": 36}
+    figure = external.draw(
+        {"degraded": curves, "no-background": others},
+        dict.fromkeys(("degraded", "no-background"), ceiling),
+        dict.fromkeys(("degraded", "no-background"), pictures),
+        note=NOTE,
+    )
+    assert {"degraded: 3 participants, 40 images", "no-background: 2 participants, 36 images", NOTE} <= set(
+        texts(figure).split("\n")
+    )
+    shown, _, first, second = figure.axes
+    assert [image.get_array()[0, 0].tolist() for image in shown.images] == [[1, 0, 0], [0, 1, 0]]
+    for axes, peak in ((first, 0.3), (second, 0.15)):
+        assert np.nanmax(line(axes, style.COLOURS["group"]).get_ydata()) == pytest.approx(peak)
+        assert bars(axes) == [(style.COLOURS["group"].lower(), [30, 50])]
+    assert first.get_ylim() == second.get_ylim()
 
 
 def test_behavior_shows_percentiles_in_one_order(rdms, summary):

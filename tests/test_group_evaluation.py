@@ -1,6 +1,7 @@
 """Models against everybody's recordings: known truth, chance, and tables for few and for many people."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, spearmanr
 
@@ -219,6 +220,18 @@ def test_nothing_is_found_where_there_is_nothing(people):
         assert (np.sum(p <= 0.05, axis=0) <= binom.ppf(0.9995, 15, 0.05)).all()
     rows = [one.loc[("alignment_auc_difference", "group - clip")] for one in summaries]
     assert np.mean([row["low"] < 0 < row["high"] for row in rows]) >= 0.8
+
+
+def test_without_another_half_only_the_ceilings_of_single_people_are_missing():
+    models, measured, other = simulate(np.random.default_rng(12), 3)
+    procedure = Procedure("spearman", 10, 20, 0)
+    whole, without = (
+        group.evaluate(models, measured, half, procedure, independence=SOURCES) for half in (other, None)
+    )
+    mean = whole["ceiling"][whole["ceiling"]["participant"].isna()]
+    pd.testing.assert_frame_equal(without.pop("ceiling"), mean.reset_index(drop=True))
+    for kind, frame in without.items():
+        pd.testing.assert_frame_equal(frame, whole[kind])
 
 
 def test_models_of_other_pictures_are_refused():

@@ -67,7 +67,12 @@ def test_switches_leave_no_difference_between_people() -> None:
     truth = draw_truth(gain_sd=0)
     assert (truth["gain"] == 1).all()
     assert truth.groupby("factor")[["latency_ms", "anatomy"]].nunique().eq(1).all(axis=None)
-    assert draw_truth(own_anatomy=True).groupby("participant")["anatomy"].first().nunique() == 3
+    assert draw_truth(own_anatomy=True)["anatomy"].nunique() == 3
+
+
+def test_people_of_another_seed_have_other_anatomies() -> None:
+    truth = pd.concat([draw_truth(own_anatomy=True, seed=seed) for seed in (1, 2)])
+    assert truth["anatomy"].nunique() == 6
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,7 @@ def test_anatomy_turns_the_field_and_keeps_its_time_course(pictures: pd.DataFram
     truth = draw_truth(gain_sd=0, own_anatomy=True)
     truth = truth.assign(participant="sub-01")  # the same name: the same noise, head position and order
     fields = []
-    for anatomy in (1, 2):
+    for anatomy in truth["anatomy"].unique()[:2]:
         person = truth[truth["anatomy"] == anatomy]
         loud, silent = (
             get_field(simulate_session(pictures, person, session=1, signal=signal, **STUDY)[0]) for signal in (1, 0)

@@ -115,6 +115,10 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "write_out_table": 1,
         "write_out_headlines": 1,
         "describe_decoding": 1,
+        # only models are other ones
+        "embed_external_set": 1,
+        "evaluate_external_set": 1,
+        "summarise_external_sets": 1,
         "map_saliency": 1,
         "draw_figure": len(figures("all")),
         "animate_saliency": 1,
@@ -144,6 +148,28 @@ def test_nothing_of_training_is_held_out(study):
         assert set(rdms.metadata["sessions"]) == sessions
 
 
+def test_an_external_set_shares_nothing_with_the_study(study):
+    results, (name,) = study / RESULTS, TINY.external_sets
+    summary = tables.read(results / "external_summary.parquet", "external_summary")
+    assert set(summary["image_set"]) == {name}
+    independent = [column for column in summary if column.startswith("independent")]
+    assert summary.loc[summary["model"].isin(["clip", "behavior", "group"]), independent].all(axis=None)
+    own, other = (
+        {
+            table: tables.read(results / f"{folder}/{table}.parquet", table)
+            for table in ("stimuli", "factors", "truth")
+        }
+        for folder in ("source", f"source/external/{name}")
+    )
+    assert not set(own["stimuli"]["sha256"]) & set(other["stimuli"]["sha256"])
+    assert not set(own["factors"]["stimulus"]) & set(other["factors"]["stimulus"])
+    for column in ("participant", "gain"):
+        assert not set(own["truth"][column]) & set(other["truth"][column])
+    measured = tables.read_rdms(next((results / f"rdm/external/{name}").glob("*.parquet")))
+    assert list(measured.stimuli) == list(other["stimuli"]["stimulus"])
+    assert measured.metadata["sessions"] == TINY.external_sessions
+
+
 def test_provenance_travels_with_results(study):
     metadata = tables.read(study / RESULTS / "summary.parquet", "summary").attrs
     assert metadata["settings"]["seed"] >= 0
@@ -158,8 +184,9 @@ def test_report_is_made(study):
 
 def test_every_trial_is_accounted_for(study):
     trials = pd.concat(
-        tables.read(path, "trials") for path in (study / RESULTS / "epochs").glob("*/*_trials.parquet")
+        tables.read(path, "trials") for path in (study / RESULTS / "epochs").glob("**/*_trials.parquet")
     )
+    assert set(trials["participant"]) == {*TINY.participants, *TINY.external_sets["degraded"].participants}
     assert (trials["kept"] <= trials["recorded"]).all()
     assert (trials["kept"] > 0.7 * trials["recorded"]).all()
 

@@ -7,9 +7,10 @@ study sets differently stands in its own file; `cliphba.studies` holds the simul
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -52,6 +53,11 @@ def _overlay(default: Any, given: Any) -> Any:
     return {**default, **{name: _overlay(default.get(name), value) for name, value in given.items()}}
 
 
+def _session_names(count: int) -> list[str]:
+    """Name sessions in BIDS spelling."""
+    return [f"ses-{number:02d}" for number in range(1, count + 1)]
+
+
 class TimeGrid(Section):
     """Sample times of RDMs and models, relative to picture onset."""
 
@@ -91,6 +97,26 @@ class SimulatedBackbone(Section):
     learning_rate: Positive = Field(
         2e-3, description="Peak learning rate of AdamW, warmed up, then cosine; Muon takes six times it."
     )
+
+
+Rendering = Literal["full", "degraded", "without_background"]
+
+
+class ExternalSet(Section):
+    """Pictures that no model was trained on, shown to people whom no model was trained on."""
+
+    name: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")] = Field(
+        description="Name of the set in paths and tables."
+    )
+    rendering: Rendering = Field(
+        description="How its pictures are shown: `full` as the study's own, `degraded` blurred and monochrome, "
+        "`without_background` on an even grey. The brain responds to what can be seen then.",
+    )
+    images: Annotated[int, Field(ge=4)] = Field(48, description="New pictures of the same kind as the study's.")
+    participants: Annotated[list[Participant], Field(min_length=2)] = Field(
+        description="People who look at them, in BIDS spelling; none of them is of the study or of another set."
+    )
+    trials: Count = Field(6, description="Trials of every picture in each of two sessions.")
 
 
 class Simulation(Section):
@@ -136,6 +162,10 @@ class Simulation(Section):
     signal: NotNegative = Field(1, description="Scale of all evoked responses; 0 leaves nothing but noise.")
     backbone: SimulatedBackbone = Field(
         default_factory=SimulatedBackbone, description="The small CLIP pre-trained on pictures of the same kind."
+    )
+    external_sets: list[ExternalSet] = Field(
+        [],
+        description="Further pictures that other people saw, on which CLIP, Behavior and the group model are tested.",
     )
 
 
@@ -492,6 +522,7 @@ class Study(Section):
         if len(set(self.participants)) < len(self.participants):
             raise ValueError("participants: every name may stand there once only")
         self._check_held_out_participants()
+        self._check_external_sets()
         self._check_amounts()
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
@@ -510,6 +541,18 @@ class Study(Section):
             raise ValueError(
                 f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
                 "which needs two or more; hold out fewer"
+            )
+
+    def _check_external_sets(self) -> None:
+        sets = self.external_sets
+        if len(sets) < len(self.simulation.external_sets):
+            raise ValueError("simulation.external_sets: every name may stand there once only")
+        people = Counter(self.participants + [name for one in sets.values() for name in one.participants])
+        twice = [name for name, count in people.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"simulation.external_sets: {twice[0]} stands twice among the participants of the study and of its "
+                "external sets; give everybody a name of their own"
             )
 
     def _check_amounts(self) -> None:
@@ -544,7 +587,17 @@ class Study(Section):
     @property
     def sessions(self) -> list[str]:
         """Names of the recording sessions in BIDS spelling."""
-        return [f"ses-{number:02d}" for number in range(1, self.simulation.sessions + 1)]
+        return _session_names(self.simulation.sessions)
+
+    @property
+    def external_sessions(self) -> list[str]:
+        """Sessions of people who look at external sets: the fewest of which one can be left out."""
+        return _session_names(2)
+
+    @property
+    def external_sets(self) -> dict[str, ExternalSet]:
+        """Sets of images and recordings apart from the study's own, by name."""
+        return {one.name: one for one in self.simulation.external_sets}
 
     @property
     def halves(self) -> dict[str, list[str]]:
@@ -564,7 +617,8 @@ class ConfigurationError(ValueError):
 def _allowed_keys(path: tuple[int | str, ...]) -> str:
     section: Any = Study
     for key in path[:-1]:
-        section = section.model_fields[key].annotation
+        # of a list of sections, numbers name the one
+        section = get_args(section)[0] if isinstance(key, int) else section.model_fields[key].annotation
     return ", ".join(section.model_fields)
 
 

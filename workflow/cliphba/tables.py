@@ -36,9 +36,11 @@ REALS, BYTES = pa.list_(pa.float32()), pa.binary()
 #: the row is about; what is not known to be independent is not.
 INDEPENDENCE = {"independent_images": TRUTH, "independent_data": TRUTH, "independent_people": TRUTH}
 ESTIMATE = {"value": REAL, "low": REAL, "high": REAL}
-
 #: How many images, and participants or judges, models are compared on or with; judges may not be known: 0.
 SIZE = {"images": WHOLE, "people": WHOLE}
+#: What is claimed.
+SUMMARY = {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL, "q": REAL,
+           "test": TEXT, "p_people": REAL, **SIZE, **INDEPENDENCE}  # fmt: skip
 
 #: The tidy tables: kind -> column -> type.
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
@@ -96,8 +98,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
                         "p": REAL, "test": TEXT, **INDEPENDENCE},
     "held_out_participants": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT,
                               "p": REAL, "test": TEXT, "p_people": REAL, **SIZE, **INDEPENDENCE},
-    "summary": {"metric": TEXT, "model": TEXT, "participant": TEXT, **ESTIMATE, "varies": TEXT, "p": REAL,
-                "q": REAL, "test": TEXT, "p_people": REAL, **SIZE, **INDEPENDENCE},
+    "summary": SUMMARY,
+    "external_summary": {"image_set": TEXT, **SUMMARY},
 }  # fmt: skip
 
 

@@ -45,15 +45,15 @@ def settings(section):
     return section.model_dump(mode="json")
 
 
-def recording(participant, session):
-    """Path of a raw recording in the study's BIDS folder."""
-    return f"{SOURCE}/bids/{participant}/{session}/meg/{participant}_{session}_task-pictures_meg.fif"
+def recording(participant, session, source=SOURCE):
+    """Path of a raw recording in a BIDS folder: the study's own, or that of an external set."""
+    return f"{source}/bids/{participant}/{session}/meg/{participant}_{session}_task-pictures_meg.fif"
 
 
-def epochs(participant, sessions):
+def epochs(participant, sessions, folder=f"{RESULTS}/epochs"):
     """Paths of the epochs of some sessions, one file each."""
     return [
-        f"{RESULTS}/epochs/{participant}/{participant}_{session}_task-pictures_epo.fif"
+        f"{folder}/{participant}/{participant}_{session}_task-pictures_epo.fif"
         for session in sessions
     ]
 
@@ -68,6 +68,16 @@ def rdms(half, participants=STUDY.participants):
 def embedding(model):
     """Path of what a model gives for the recorded images."""
     return f"{RESULTS}/embeddings/{model}.parquet"
+
+
+def external_setting(key):
+    """Give an input or parameter function for a setting of an external set."""
+    return lambda wildcards: STUDY.external_sets[wildcards.image_set].model_dump()[key]
+
+
+def external_table(image_set, kind):
+    """Path of a table that the evaluation of an external set gives."""
+    return f"{RESULTS}/evaluation/external/{image_set}_{kind}.parquet"
 
 
 def images_held_out(study):
@@ -140,12 +150,8 @@ def finished(models):
 
 
 def figures(target):
-    """Paths of the figures, but for animations, that a target of the workflow asks for."""
-    names = [
-        name
-        for name, entry in CATALOGUE.items()
-        if entry.target == target and not entry.moving
-    ]
+    """Paths of the figures, but for animations, that a target of the workflow asks for and the study has tables for."""
+    names = [name for name in FIGURE_TABLES if CATALOGUE[name].target == target]
     return expand(
         f"{RESULTS}/figures/{{figure}}.{{format}}", figure=names, format=["svg", "png"]
     )

@@ -1,6 +1,7 @@
 # How well every model agrees with people, on images and sessions that no training saw.
 
-MODELS = ["clip", "behavior", "group", *STUDY.participants]
+SHARED = ["clip", "behavior", "group"]
+MODELS = [*SHARED, *STUDY.participants]
 TOWERS = ["clip", "group"]
 # the one that models are compared with
 HALF = "test" if STUDY.protocol.evaluated_on == "held_out" else "train"
@@ -302,6 +303,7 @@ rule summarise:
     resources:
         **asks(demands.small()),
     params:
+        kind="summary",
         procedure=PROCEDURE,
     script:
         "../scripts/summarise.py"

@@ -3,6 +3,8 @@
 from cliphba.figures.catalogue import CATALOGUE, heading
 
 NOTE = "Simulated data"
+# nothing of an external set is data of training, whatever the protocol
+NOTES = dict.fromkeys(["external", "external_summary"], NOTE)
 if STUDY.protocol.evaluated_on == "training":
     NOTE += "; alignment with data of training (published protocol)"
 
@@ -94,6 +96,11 @@ FIGURE_TABLES = {
     "data_efficiency": {"efficiency": f"{RESULTS}/data_efficiency.parquet"},
     "held_out_participants": {"areas": f"{RESULTS}/held_out_participants.parquet"},
 }
+if STUDY.external_sets:
+    FIGURE_TABLES["external"] = {
+        kind: [external_table(name, kind) for name in STUDY.external_sets]
+        for kind in CATALOGUE["external"].tables.values()
+    }
 
 
 rule draw_figure:
@@ -118,7 +125,7 @@ rule draw_figure:
     resources:
         **asks(demands.draw_figure(STUDY)),
     params:
-        note=NOTE,
+        note=lambda wildcards: NOTES.get(wildcards.figure, NOTE),
         caption=lambda wildcards: CATALOGUE[wildcards.figure].caption,
     script:
         "../scripts/draw_figure.py"

@@ -25,7 +25,7 @@ rule write_out_table:
     resources:
         **asks(demands.small()),
     params:
-        note=NOTE,
+        note=lambda wildcards: NOTES.get(wildcards.table, NOTE),
         caption=lambda wildcards: MAIN_TABLES[wildcards.table].caption,
     script:
         "../scripts/write_out_table.py"

@@ -1,4 +1,4 @@
-"""Decode every pair of stimuli at every time from one half of a participant's sessions, or the first few of it."""
+"""Decode every pair of stimuli at every time from a participant's sessions: of one half, its first few, or all."""
 
 import shutil
 from pathlib import Path
@@ -15,13 +15,15 @@ from cliphba.scratch import folder_for, place_for
 progress.log_to(snakemake.log[0])
 # pre-training takes longer than all recordings
 give_way()
-params, wildcards = snakemake.params, snakemake.wildcards
+params, participant = snakemake.params, snakemake.wildcards.participant
+# people who saw an external set have no halves
+half = snakemake.wildcards.get("half", "all")
 
 sessions = read.open_sessions(snakemake.input.epochs)
 stimuli = tables.read(snakemake.input.stimuli, "stimuli")
 shown = tuple(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"])
 decoding = Decoding.model_validate(params.decoding)
-if "-" in wildcards.half and decoding.folds == "session":
+if "-" in half and decoding.folds == "session":
     # in few sessions rejected trials tell; any two stimuli left share a session and have three trials outside of it
     counts = sessions.trials.groupby(["stimulus", "session"]).size().unstack(fill_value=0)
     enough = counts.index[counts.gt(0).all(axis=1) & (counts.sum(axis=1) >= 3)]
@@ -39,7 +41,7 @@ settings = {"decoding": params.decoding, "seed": params.seed}
 scratch = place_for(params.scratch)
 work = {"files": file_states(files), "stimuli": shown, **tables.provenance(settings=settings, inputs={})}
 parts = Parts(folder_for(scratch, work))
-stream.compute_parts(sessions, rdm, parts, label=f"decoding {wildcards.participant}")
+stream.compute_parts(sessions, rdm, parts, label=f"decoding {participant}")
 tables.write_rdm_rows(
     parts.load(len(sessions.times_ms)),
     snakemake.output[0],
@@ -47,8 +49,8 @@ tables.write_rdm_rows(
     stimuli=shown,
     quantity=decoding.quantity,
     chance=decoding.chance,
-    participant=wildcards.participant,
-    half=wildcards.half,
+    participant=participant,
+    half=half,
     sessions=list(sessions.trials["session"].unique()),
     **tables.provenance(settings=settings, inputs={"epochs": stream.content_digest(sessions)}),
 )

@@ -242,7 +242,7 @@ def curves(alignments: Alignments) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["model", "participant", "time_ms", "rho", "low", "high"]]
 
 
-def ceiling(group: Alignments, own: Alignments) -> pd.DataFrame:
+def ceiling(group: Alignments, own: Alignments | None) -> pd.DataFrame:
     """Tabulate noise ceilings over time, a table of kind ``ceiling``.
 
     Parameters
@@ -250,7 +250,7 @@ def ceiling(group: Alignments, own: Alignments) -> pd.DataFrame:
     group
         From `noise_ceiling`: that of the mean over participants, whose rows name none.
     own
-        From `own_ceiling`: that of each participant.
+        From `own_ceiling`: that of each participant; None: there is none.
 
     Returns
     -------
@@ -263,12 +263,16 @@ def ceiling(group: Alignments, own: Alignments) -> pd.DataFrame:
     for bound, name in {"lower": LOWER, "upper": UPPER}.items():
         independence = {"independent_images": False, "independent_data": bound == "lower"}
         mean = _bound(group.mean(name), group.times_ms).assign(independent_people=bound == "lower", participant=None)
-        each = [
-            _bound(own.rho[name][index], own.times_ms).assign(independent_people=False, participant=participant)
-            for index, participant in enumerate(own.participants)
-        ]
+        each = _own_bound(own, name) if own else []
         parts += [part.assign(bound=bound, **independence) for part in (mean, *each)]
     return pd.concat(parts, ignore_index=True)[list(COLUMNS["ceiling"])]
+
+
+def _own_bound(own: Alignments, name: str) -> list[pd.DataFrame]:
+    return [
+        _bound(own.rho[name][index], own.times_ms).assign(independent_people=False, participant=participant)
+        for index, participant in enumerate(own.participants)
+    ]
 
 
 def _curve(rho: Estimate, times_ms: Reals) -> pd.DataFrame:

@@ -29,7 +29,7 @@ CEILINGS = {
 def evaluate(
     models: Mapping[str, RDMSeries],
     measured: Mapping[str, RDMSeries],
-    other_half: Mapping[str, RDMSeries],
+    other_half: Mapping[str, RDMSeries] | None,
     procedure: Procedure,
     *,
     independence: Mapping[str, Independence],
@@ -44,7 +44,7 @@ def evaluate(
     measured
         Participant to measured RDMs.
     other_half
-        The same from the other half of the data, for the ceiling of single participants.
+        The same from the other half of the data, for the ceiling of single participants; None: there is none.
     procedure
         How RDMs are compared, and how intervals and p are made.
     independence
@@ -59,7 +59,7 @@ def evaluate(
     """
     found = alignment.measure(models, measured, **procedure.bootstrap())
     ceilings = alignment.noise_ceiling(measured, **procedure.bootstrap())
-    own = alignment.own_ceiling(alignment.measure(other_half, measured, **procedure.bootstrap()))
+    halves = alignment.measure(other_half, measured, **procedure.bootstrap()) if other_half else None
     tested = {name: _test(found, models, measured, pair, procedure) for name, pair in _questions(models).items()}
     sources = {**independence, **CEILINGS}
     sources |= {name: independence[first] & independence[second] for name, (first, second) in CONTRASTS.items()}
@@ -71,7 +71,7 @@ def evaluate(
     tables = {
         "alignment": pd.concat([courses[name] for name in models], ignore_index=True),
         "contrast": contrasts.rename(columns={"model": "contrast", "rho": "value"}),
-        "ceiling": alignment.ceiling(ceilings, own),
+        "ceiling": alignment.ceiling(ceilings, alignment.own_ceiling(halves) if halves else None),
         "latency": _latencies(found, measured, procedure, sources),
         "summary": tabulate(
             [*_areas(found, ceilings, tested, sources), *_baselines(found, sources)],

@@ -80,6 +80,11 @@ MAIN_TABLES: dict[str, MainTable] = {
         caption="""\
 Everything that is claimed of the models: each number with its interval, its p, and what it is independent of.""",
     ),
+    "external_summary": MainTable(
+        title="External image sets",
+        caption="""\
+Models on image sets apart from the study's own: other images, seen by people whom no model was trained on.""",
+    ),
     "ablation": MainTable(
         title="What each ingredient is worth",
         caption="""\
@@ -208,6 +213,18 @@ interval has no end.""",
         reading="""\
 A long line says that the data do not tell which of two maxima is the higher one, or when a slow rise begins.""",
         tables={"latency": "latency", "personal": "latency"},
+    ),
+    "external": Entry(
+        section="Group",
+        title="Alignment on external sets",
+        caption="""\
+The same for image sets apart from the study's own, a few images of which are shown above: new images, recorded from
+people whom no model was trained on. Lines are means over these people, shades 95 % bootstrap intervals over images
+and people; grey band: their noise ceiling; bars: p < 0.05 by permutation of the images, corrected for the number of
+times. In degraded images, blurred and monochrome, hues and fine patterns cannot be seen.""",
+        reading="""\
+What a model has learnt holds for other people and other kinds of images where its line lies above that of CLIP.""",
+        tables={"alignment": "alignment", "ceiling": "ceiling", "pictures": "pictures"},
     ),
     "reweighting": Entry(
         section="Group",

@@ -31,7 +31,7 @@ def draw_participants(
     -------
     pandas.DataFrame
         One row for each participant and factor: ``participant``, ``factor``, ``gain`` (1 on geometric average),
-        ``latency_ms`` and ``anatomy`` (an integer; people with the same one share all source directions).
+        ``latency_ms`` and ``anatomy`` (people with the same number share all sources; 0 is everybody's).
 
     Raises
     ------
@@ -50,6 +50,7 @@ def draw_participants(
     index = pd.MultiIndex.from_product(
         [participants, [factor.name for factor in FACTORS]], names=["participant", "factor"]
     )
-    anatomy = np.repeat(np.arange(1, shape[0] + 1) * own_anatomy, shape[1])
+    # drawn, so that people of different seeds do not share them
+    anatomy = np.repeat(generator.integers(1, 2**31, size=shape[0]) * own_anatomy, shape[1])
     columns = {"gain": np.exp(log_gain).ravel(), "latency_ms": latency_ms.ravel(), "anatomy": anatomy}
     return pd.DataFrame(columns, index=index).reset_index()

@@ -12,8 +12,10 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from cliphba.config import Rendering
 from cliphba.progress import track
 from cliphba.simulate.factors import FACTORS, names_of
+from cliphba.simulate.renderings import BACKDROP, degrade
 
 Array = npt.NDArray[np.floating]
 
@@ -30,7 +32,9 @@ BLUE: tuple[float, float, float] = (0.1, 0.15, 0.5)
 BROWN: tuple[float, float, float] = (0.45, 0.27, 0.12)
 
 
-def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int, seed: int) -> Image.Image:
+def render_picture(
+    factors: pd.Series | Mapping[str, float], *, size_pixels: int, seed: int, rendering: Rendering = "full"
+) -> Image.Image:
     """Draw one object on a background.
 
     The outline is a blend of signed distance functions, so that it is graded in the shape factors and
@@ -44,6 +48,8 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
         Width and height of the picture in pixels.
     seed : int
         Seed of what no factor fixes: the clouds of the background, the hairs of the fluff.
+    rendering : str
+        How the picture is shown; `renderings.visible_factors` says what of it can be seen.
 
     Returns
     -------
@@ -59,6 +65,8 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
     if missing:
         raise ValueError(f"factors: {', '.join(missing)} missing; give a value for each of FACTORS")
     value = {factor.name: float(factors[factor.name]) for factor in FACTORS}
+    if rendering == "without_background":
+        value |= BACKDROP
     generator = np.random.default_rng(seed)
     background = _background(value, size_pixels=size_pixels, generator=generator)
     u, v, pixel = _object_coordinates(value, size_pixels=size_pixels)
@@ -66,12 +74,19 @@ def render_picture(factors: pd.Series | Mapping[str, float], *, size_pixels: int
     coverage = _coverage(distance, pixel=pixel, fluffy=value["fluffy"], generator=generator)
     surface = _paint(u, v, distance=distance, value=value)
     surface = _make_of_material(surface, u, v, distance=distance, behind=background, value=value, generator=generator)
-    picture = background + coverage[..., None] * (surface - background)
+    scene = background + coverage[..., None] * (surface - background)
+    picture = degrade(scene) if rendering == "degraded" else scene
     return Image.fromarray(np.uint8(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5))
 
 
 def render_pictures(
-    factors: Sequence[Mapping[str, float]], paths: Sequence[Path], *, size_pixels: int, seed: int, workers: int
+    factors: Sequence[Mapping[str, float]],
+    paths: Sequence[Path],
+    *,
+    size_pixels: int,
+    seed: int,
+    workers: int,
+    rendering: Rendering = "full",
 ) -> None:
     """Draw pictures into PNG files, in several processes.
 
@@ -87,16 +102,20 @@ def render_pictures(
         Of the first picture; each further one has the next number, so that the result does not depend on `workers`.
     workers
         Number of processes.
+    rendering
+        How all of them are shown.
     """
-    draw = partial(_render_into, size_pixels=size_pixels)
+    draw = partial(_render_into, size_pixels=size_pixels, rendering=rendering)
     seeds = range(seed, seed + len(paths))
     with ProcessPoolExecutor(workers) as pool:
         drawn = pool.map(draw, factors, paths, seeds, chunksize=50)
         deque(track(drawn, "drawing", unit="picture", total=len(paths)), maxlen=0)
 
 
-def _render_into(factors: Mapping[str, float], path: Path, seed: int, *, size_pixels: int) -> None:
-    render_picture(factors, size_pixels=size_pixels, seed=seed).save(path)
+def _render_into(
+    factors: Mapping[str, float], path: Path, seed: int, *, size_pixels: int, rendering: Rendering
+) -> None:
+    render_picture(factors, size_pixels=size_pixels, seed=seed, rendering=rendering).save(path)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,74 @@
+"""Figure: how models follow the brains of other people who look at other pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping
+
+import matplotlib.image
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cliphba.figures import style
+from cliphba.figures.alignment import draw_panel, name_models
+
+MARGIN_MM, PANEL_MM = 40, 70
+#: White between pictures, as a share of their width.
+GAP = 0.06
+
+
+@style.applied
+def draw(
+    alignment: Mapping[str, pd.DataFrame],
+    ceiling: Mapping[str, pd.DataFrame],
+    pictures: Mapping[str, pd.DataFrame],
+    *,
+    note: str | None = None,
+) -> Figure:
+    """Show the alignment of CLIP, the Behavior model and the group model over time, in a panel for each external set.
+
+    Parameters
+    ----------
+    alignment
+        Image set to table of kind ``alignment``; its metadata say how many images there were (``images``).
+    ceiling
+        Image set to table of kind ``ceiling``.
+    pictures
+        Image set to table of kind ``pictures``: a few of the set, all of one size.
+    note
+        Shown at the lower edge.
+
+    Returns
+    -------
+    Figure
+        Above, pictures of each set; below, lines, shades, bands and bars as in the figure of the study's own images.
+    """
+    figure = style.new_figure(MARGIN_MM + PANEL_MM * len(alignment), 96, note=note)
+    rows = figure.subplots(2, len(alignment), squeeze=False, height_ratios=[1, 5])
+    for (image_set, table), examples, axes in zip(alignment.items(), *rows, strict=True):
+        _show(examples, pictures[image_set])
+        participants, images = table["participant"].nunique(), table.attrs["images"]
+        examples.set_title(f"{image_set}: {participants} participants, {images} images", loc="left")
+        draw_panel(axes, table, ceiling[image_set])
+    _share_heights(rows[1])
+    rows[1, 0].set_ylabel("Alignment with MEG of other people\n(Spearman ρ)")
+    name_models(rows[1, -1], table)
+    return figure
+
+
+def _show(axes: Axes, pictures: pd.DataFrame) -> None:
+    """Show pictures side by side."""
+    for place, png in enumerate(pictures["png"]):
+        left = place * (1 + GAP)
+        axes.imshow(matplotlib.image.imread(io.BytesIO(png), format="png"), extent=(left, left + 1, 0, 1))
+    axes.set_xlim(0, len(pictures) * (1 + GAP) - GAP)
+    axes.set_axis_off()
+
+
+def _share_heights(panels: Collection[Axes]) -> None:
+    """Give all panels the range that the largest needs; bars stand in shares of it, below all curves."""
+    low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
+    for axes in panels:
+        axes.set_ylim(min(low), max(high))
+        axes.label_outer()

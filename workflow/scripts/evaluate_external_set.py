@@ -1,0 +1,42 @@
+"""Compare CLIP, Behavior and the group model with the MEG of people whom no model has seen, on an external set."""
+
+from pathlib import Path
+
+from cliphba import progress, tables
+from cliphba.evaluate import group
+from cliphba.evaluate.findings import Independence, Procedure
+
+# Pictures that go with the results.
+EXAMPLES = 6
+
+progress.log_to(snakemake.log[0])
+inputs, params, image_set = snakemake.input, snakemake.params, snakemake.wildcards.image_set
+stimuli = tables.read(inputs.stimuli, "stimuli")
+shown = tables.recorded(stimuli, "test")
+measured = {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, inputs.rdms)}
+times_ms = next(iter(measured.values())).times_ms
+models = {
+    Path(path).stem: tables.read_embedding(path).series(shown).at(times_ms)
+    for path in (inputs.clip, inputs.behavior, inputs.group)
+}
+found = group.evaluate(
+    models,
+    measured,
+    None,
+    Procedure(**params.procedure),
+    independence=dict.fromkeys(models, Independence(images=True, data=True, people=True)),
+)
+examples = stimuli.head(EXAMPLES)
+found["pictures"] = examples[["stimulus"]].assign(png=[Path(path).read_bytes() for path in examples["path"]])
+# beside those of other sets
+found["external_summary"] = found.pop("summary").assign(image_set=image_set)
+made_by = tables.provenance(
+    # what is external is held out, whatever the protocol
+    settings={**params.procedure, "evaluated_on": "held_out"},
+    inputs={
+        "/".join(Path(path).parts[-2:]): Path(path)
+        for path in (inputs.clip, inputs.behavior, inputs.group, *inputs.rdms)
+    },
+)
+for kind, frame in found.items():
+    tables.write(frame, snakemake.output[kind], kind, image_set=image_set, images=len(shown), **made_by)
