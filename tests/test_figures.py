@@ -230,6 +230,7 @@ def test_external_has_a_panel_a_set_below_its_pictures(curves, ceiling, pictures
         assert np.nanmax(line(axes, style.COLOURS["group"]).get_ydata()) == pytest.approx(peak)
         assert bars(axes) == [(style.COLOURS["group"].lower(), [30, 50])]
     assert first.get_ylim() == second.get_ylim()
+    assert first.get_yticks().tolist() == second.get_yticks().tolist()
 
 
 def test_behavior_shows_percentiles_in_one_order(rdms, summary):

@@ -72,6 +72,13 @@ def test_every_cell_of_a_summary(summary):
     ]  # fmt: skip
 
 
+def test_claims_about_external_sets_name_the_set():
+    rows = [claim("alignment_auc", "group", 20.0, image_set=name) for name in ("degraded", "no-background")]
+    table = readable.arrange(of_kind("external_summary", rows))
+    assert list(table.columns[:3]) == ["measure", "image set", "model"]
+    assert table["image set"].tolist() == ["degraded", "no-background"]
+
+
 def test_single_participants_are_left_out_unless_asked_for(summary):
     assert "sub-01" not in readable.markdown(summary)
     assert "| sub-01 " in readable.markdown(summary, rows="each")

@@ -112,7 +112,7 @@ def test_changed_recording_reruns_its_participant_and_the_group_only(study):
         "evaluate_complexity": 1,
         "recover_truth": 1,
         "summarise": 1,
-        "write_out_table": 1,
+        "write_out_table": 2,
         "write_out_headlines": 1,
         "describe_decoding": 1,
         # only models are other ones

@@ -193,7 +193,7 @@ def _claims(frame: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "measure": _metric(row["metric"]).name,
-            **({"images": row["image_set"]} if "image_set" in row else {}),
+            **({"image set": row["image_set"]} if "image_set" in row else {}),
             "model": _model(row["model"], row["participant"]),
             ESTIMATE: _estimate(row),
             **_probabilities(row),

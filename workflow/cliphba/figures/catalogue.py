@@ -218,10 +218,11 @@ A long line says that the data do not tell which of two maxima is the higher one
         section="Group",
         title="Alignment on external sets",
         caption="""\
-The same for image sets apart from the study's own, a few images of which are shown above: new images, recorded from
-people whom no model was trained on. Lines are means over these people, shades 95 % bootstrap intervals over images
-and people; grey band: their noise ceiling; bars: p < 0.05 by permutation of the images, corrected for the number of
-times. In degraded images, blurred and monochrome, hues and fine patterns cannot be seen.""",
+Spearman correlation of each model's RDM with MEG RDMs at each time, averaged over participants, on image sets apart
+from the study's own: new images, a few of which are shown above, seen by people whom no model was trained on.
+Degraded images are blurred and monochrome. Shades: 95 % bootstrap intervals over images and participants; grey
+band: noise ceiling of the same quantity; bars: p < 0.05 by permutation of the images, corrected for the number of
+times.""",
         reading="""\
 What a model has learnt holds for other people and other kinds of images where its line lies above that of CLIP.""",
         tables={"alignment": "alignment", "ceiling": "ceiling", "pictures": "pictures"},

@@ -69,6 +69,8 @@ def _show(axes: Axes, pictures: pd.DataFrame) -> None:
 def _share_heights(panels: Collection[Axes]) -> None:
     """Give all panels the range that the largest needs; bars stand in shares of it, below all curves."""
     low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
+    ticks = max(panels, key=lambda axes: axes.get_ylim()[1]).get_yticks()
     for axes in panels:
+        axes.set_yticks(ticks)
         axes.set_ylim(min(low), max(high))
         axes.label_outer()
