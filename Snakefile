@@ -1,15 +1,11 @@
 # Vision models that see as people do: from raw MEG and human judgements to a model of each person.
-#
 #   snakemake --cores 8 all                          everything, on the demo study
 #   snakemake --cores 8 personalized_models          one model for each participant
 #   snakemake --cores 8 ablations                    what is worth what; also data_efficiency, held_out_participants
 
-import os
-
 from snakemake.exceptions import WorkflowError
 
 from cliphba import ablations, stages, variants
-from cliphba import resources as demands
 from cliphba.config import ConfigurationError, load_study
 
 # only where no study was named, so that nothing of the demo leaks into another study

@@ -1,5 +1,9 @@
 # What several rules share: where things stand, and a study's settings as JSON-ready values.
 
+import os
+
+from cliphba import resources as demands
+
 ENVIRONMENT = "../../envs/environment.yaml"
 SOURCE = f"{RESULTS}/source"
 BACKBONE = multiext(
