@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from tests.conftest import ROOT
 
 
@@ -23,12 +25,15 @@ class Planned:
         Its name.
     makes
         Whether it makes files, or only stands for those of others.
+    benchmark
+        File with what it took, once it has run.
     resources
         What it asks for, in Snakemake's words.
     """
 
     rule: str
     makes: bool
+    benchmark: Path | None
     resources: Mapping[str, str]
 
 
@@ -37,6 +42,18 @@ def plan(*targets: str, configfile: Path, **site: str) -> list[Planned]:
     words = ("--profile", "slurm", "-n", "--forceall", *targets, "--configfile", str(configfile))
     blocks = re.split(r"^ *rule (\w+):$", say(*words, **site), flags=re.MULTILINE)[1:]
     return [_read(rule, text) for rule, text in zip(blocks[::2], blocks[1::2], strict=True)]
+
+
+def exceeding(planned: list[Planned], folder: Path) -> list[str]:
+    """Jobs that took more memory, when they were run in a folder, than they ask for at first, and how much."""
+    found = []
+    for job in planned:
+        if job.benchmark and (folder / job.benchmark).exists():
+            # a short job may end before its memory is looked at
+            taken = pd.read_csv(folder / job.benchmark, sep="\t", na_values="-")["max_rss"].max()
+            if taken > int(job.resources["mem_mb"]):
+                found.append(f"{job.benchmark}: {taken:.0f} MB")
+    return found
 
 
 def list_rules(what: str, configfile: Path) -> list[str]:
@@ -61,4 +78,5 @@ def say(*words: str, **site: str) -> str:
 def _read(rule: str, text: str) -> Planned:
     lines = dict(re.findall(r"^ *(\w+): (.+)$", text, flags=re.MULTILINE))
     asked = dict(one.split("=", 1) for one in lines.get("resources", "").split(", ") if "=" in one)
-    return Planned(rule, "output" in lines, asked)
+    benchmark = Path(lines["benchmark"]) if "benchmark" in lines else None
+    return Planned(rule, "output" in lines, benchmark, asked)

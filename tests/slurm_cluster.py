@@ -24,7 +24,7 @@ SECONDS_TO_START = 30
 # A requeued job waits for so many seconds, by default for 120.
 CRED_EXPIRE = 15
 
-# Two cores may claim to be eight; no accounting; finished jobs are remembered for longer than a test takes.
+# Nodes claim to be larger than this machine; nobody keeps accounts; finished jobs are remembered for an hour.
 SLURM_CONF = """\
 ClusterName=tiny
 SlurmctldHost={host}(127.0.0.1)
@@ -58,8 +58,8 @@ TaskProlog={folder}/etc/log-task
 KillWait=2
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-NodeName=cpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=64000
-NodeName=gpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=64000 Gres=gpu:2
+NodeName=cpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=32 RealMemory=256000
+NodeName=gpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=32 RealMemory=256000 Gres=gpu:2
 PartitionName=cpu Nodes=cpu01 Default=YES MaxTime=1-00:00:00 State=UP
 PartitionName=gpu Nodes=gpu01 MaxTime=1-00:00:00 State=UP
 """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from cliphba.simulate.factors import FACTORS, LATENCY_MS
 from cliphba.simulate.recordings import response_kernels
 from tests.conftest import ROOT
 from tests.painted import find_paint, paint
+from tests.plans import exceeding, plan
 
 pytestmark = pytest.mark.demo
 
@@ -79,6 +81,12 @@ def test_fits_a_laptop(demo):
     disk = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     assert demo < LARGEST_MEMORY
     assert disk < LARGEST_DISK
+
+
+def test_no_job_takes_more_memory_than_it_asks_a_cluster_for(demo):
+    planned = plan("all", configfile=Path("config/config.yaml"))
+    assert sum((ROOT / job.benchmark).exists() for job in planned if job.benchmark) > 50
+    assert not exceeding(planned, ROOT)
 
 
 def test_is_as_hard_as_real_data(summary):

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cliphba import tables
+from cliphba import studies, tables
 from cliphba.studies import TINY
+from tests.plans import plan
 from tests.slurm_cluster import Cluster, slurm_cluster, what_is_missing
 from tests.tiny_study import CONFIG, RESULTS, snakemake
 
@@ -240,6 +241,16 @@ def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(
             del has[job]
         used.add(gpu)
     assert used == {"0", "1"}
+
+
+def test_slurm_would_accept_what_a_study_as_large_as_things_asks_for(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "as-things-meg.yaml"
+    file.write_text(studies.to_yaml(studies.AS_THINGS_MEG, "As large as THINGS-MEG."))
+    planned = plan("personalized_models", configfile=file, CLIPHBA_PARTITION="cpu", CLIPHBA_GPU_PARTITION="gpu")
+    for asked in {job.rule: job.resources for job in planned if job.makes}.values():
+        words = [f"--partition={asked['slurm_partition']}", f"--mem={asked['mem_mb']}", f"--time={asked['runtime']}"]
+        words += [f"--gpus={asked['gpu']}"] if "gpu" in asked else []
+        cluster.ask("sbatch", "--test-only", *words, "--wrap=true")
 
 
 def test_one_participant_again_is_one_job(trained: subprocess.CompletedProcess[str], profile: Profile) -> None:

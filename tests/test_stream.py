@@ -19,7 +19,7 @@ from cliphba.meg import stream
 from cliphba.meg.engine import PatternRDM, decode_rdm, prepare
 from cliphba.meg.parts import Parts, file_states
 from cliphba.meg.read import Sessions, gather_sessions
-from cliphba.scratch import folder_for
+from cliphba.scratch import folder_for, place_for
 from tests.conftest import ROOT
 
 STIMULI, SESSIONS, CHANNELS, TIMES = 5, 3, 6, 9
@@ -110,6 +110,14 @@ def test_parts_of_other_work_are_thrown_away(tmp_path: Path) -> None:
     assert Parts(folder_for(tmp_path, {"shrinkage": 0.1})).missing(2) == [1]
     assert Parts(folder_for(tmp_path, {"shrinkage": 0.2})).missing(2) == [0, 1]
     assert not old.folder.exists()
+
+
+def test_scratch_is_where_the_site_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLIPHBA_SCRATCH", raising=False)
+    assert place_for("results/tiny/scratch/sub-01") == Path("results/tiny/scratch/sub-01")
+    monkeypatch.setenv("CLIPHBA_SCRATCH", "/fast")
+    assert place_for("results/tiny/scratch/sub-01") == Path(f"/fast{tmp_path}/results/tiny/scratch/sub-01")
 
 
 def test_a_changed_file_is_other_work(tmp_path: Path) -> None:
