@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cliphba import __version__, rdm
+
+Measured = TypeVar("Measured", bound="RDMs | LazyRDMs")
 
 METADATA_KEY = b"cliphba"
 
@@ -233,6 +235,16 @@ def read(path: Path | str, kind: str) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     frame.attrs.update(metadata)
     return frame
+
+
+def by_folder(paths: Iterable[Path | str]) -> dict[str, Path]:
+    """Name files by their folder and name, for `provenance`: many folders have files of the same names."""
+    return {"/".join(path.parts[-2:]): path for path in map(Path, paths)}
+
+
+def by_participant(measured: Iterable[Measured]) -> dict[str, Measured]:
+    """Name RDMs by the participant that they are of, as their metadata say."""
+    return {rdms.metadata["participant"]: rdms for rdms in measured}
 
 
 def recorded(stimuli: pd.DataFrame, split: str) -> list[str]:

@@ -13,7 +13,7 @@ inputs, params = snakemake.input, snakemake.params
 
 test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
 found = [tables.read_rdms(path, of=test) for path in inputs.rdms]
-measurement = {rdms.metadata["participant"]: rdms for rdms in found}
+measurement = tables.by_participant(found)
 times_ms = found[0].times_ms
 triplets = tables.read(inputs.triplets, "triplets")
 human = RDMs.static(judgements.triplet_dissimilarity(triplets, test), test)

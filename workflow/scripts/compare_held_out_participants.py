@@ -11,7 +11,7 @@ inputs, params = snakemake.input, snakemake.params
 
 test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
 found = [tables.read_rdms(path, of=test) for path in inputs.rdms]
-measurement = {rdms.metadata["participant"]: rdms for rdms in found}
+measurement = tables.by_participant(found)
 paths = {Path(path).stem: path for path in inputs.models} | dict(zip(measurement, inputs.held_out, strict=True))
 models = {name: tables.read_embedding(path).rdms(test).at(found[0].times_ms) for name, path in paths.items()}
 

@@ -23,7 +23,7 @@ test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
 
 def measured(paths: list[str]) -> dict[str, RDMs]:
     """RDMs of each participant."""
-    return {rdms.metadata["participant"]: rdms for rdms in map(tables.read_rdms, paths)}
+    return tables.by_participant(map(tables.read_rdms, paths))
 
 
 def halves(name: str) -> Alignments:

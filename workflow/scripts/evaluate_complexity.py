@@ -16,7 +16,7 @@ stimuli = tables.read(inputs.stimuli, "stimuli")
 shown = tables.recorded(stimuli, "test" if held_out else "train")
 paths = stimuli.set_index("stimulus").loc[shown, "path"]
 pictures = (np.asarray(open_picture(Path(path))) for path in progress.track(list(paths), "complexity", unit="image"))
-measured = {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, inputs.measured)}
+measured = tables.by_participant(tables.open_rdms(path).of(shown) for path in inputs.measured)
 times_ms = next(iter(measured.values())).times_ms
 found = complexity.evaluate(
     complexity.describe(pictures, shown),
@@ -27,7 +27,7 @@ found = complexity.evaluate(
 )
 made_by = tables.provenance(
     settings={**params.procedure, "evaluated_on": params.evaluated_on},
-    inputs={"/".join(Path(path).parts[-2:]): Path(path) for path in [inputs.group, inputs.stimuli, *inputs.measured]},
+    inputs=tables.by_folder([inputs.group, inputs.stimuli, *inputs.measured]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -13,7 +13,7 @@ progress.log_to(snakemake.log[0])
 inputs, params, image_set = snakemake.input, snakemake.params, snakemake.wildcards.image_set
 stimuli = tables.read(inputs.stimuli, "stimuli")
 shown = tables.recorded(stimuli, "test")
-measured = {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, inputs.rdms)}
+measured = tables.by_participant(tables.open_rdms(path).of(shown) for path in inputs.rdms)
 times_ms = next(iter(measured.values())).times_ms
 models = {
     Path(path).stem: tables.read_embedding(path).series(shown).at(times_ms)
@@ -33,10 +33,7 @@ found["external_summary"] = found.pop("summary").assign(image_set=image_set)
 made_by = tables.provenance(
     # what is external is held out, whatever the protocol
     settings={**params.procedure, "evaluated_on": "held_out"},
-    inputs={
-        "/".join(Path(path).parts[-2:]): Path(path)
-        for path in (inputs.clip, inputs.behavior, inputs.group, *inputs.rdms)
-    },
+    inputs=tables.by_folder((inputs.clip, inputs.behavior, inputs.group, *inputs.rdms)),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, image_set=image_set, images=len(shown), **made_by)

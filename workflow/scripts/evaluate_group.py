@@ -16,7 +16,7 @@ shown = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test" if held_o
 
 def measured(paths: list[str]) -> dict[str, LazyRDMs]:
     """RDMs of the images that models and brains are compared on, for each participant."""
-    return {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, paths)}
+    return tables.by_participant(tables.open_rdms(path).of(shown) for path in paths)
 
 
 halves = measured(inputs.test_half), measured(inputs.training_half)
@@ -40,10 +40,7 @@ found = group.evaluate(
 )
 made_by = tables.provenance(
     settings={**params.procedure, "evaluated_on": params.evaluated_on},
-    inputs={
-        "/".join(Path(path).parts[-2:]): Path(path)
-        for path in [inputs.clip, inputs.behavior, inputs.group, *inputs.training_half, *inputs.test_half]
-    },
+    inputs=tables.by_folder([inputs.clip, inputs.behavior, inputs.group, *inputs.training_half, *inputs.test_half]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -18,7 +18,7 @@ shown = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test" if held_o
 
 def measured(paths: list[str]) -> dict[str, RDMs]:
     """RDMs of the images that models and brains are compared on, for each participant."""
-    return {rdms.metadata["participant"]: rdms for rdms in (tables.read_rdms(path, of=shown) for path in paths)}
+    return tables.by_participant(tables.read_rdms(path, of=shown) for path in paths)
 
 
 halves = measured(inputs.test_half), measured(inputs.training_half)
@@ -38,10 +38,7 @@ found = individuals.evaluate(
 )
 made_by = tables.provenance(
     settings={**params.procedure, "evaluated_on": params.evaluated_on},
-    inputs={
-        "/".join(Path(path).parts[-2:]): Path(path)
-        for path in [*inputs.personal, inputs.group, *inputs.training_half, *inputs.test_half]
-    },
+    inputs=tables.by_folder([*inputs.personal, inputs.group, *inputs.training_half, *inputs.test_half]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -20,10 +20,7 @@ found = judges.evaluate(
 )
 made_by = tables.provenance(
     settings=params.procedure,
-    inputs={
-        "/".join(Path(path).parts[-2:]): Path(path)
-        for path in [*inputs.embeddings, inputs.embedding, inputs.triplets]
-    },
+    inputs=tables.by_folder([*inputs.embeddings, inputs.embedding, inputs.triplets]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(test), **made_by)

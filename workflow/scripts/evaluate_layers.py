@@ -12,7 +12,7 @@ inputs, params = snakemake.input, snakemake.params
 held_out = params.evaluated_on == "held_out"
 tokens = {Path(path).stem: tables.read_class_tokens(path) for path in inputs.towers}
 shown = next(iter(tokens.values())).stimuli
-measured = {rdms.metadata["participant"]: rdms.of(shown) for rdms in map(tables.open_rdms, inputs.measured)}
+measured = tables.by_participant(tables.open_rdms(path).of(shown) for path in inputs.measured)
 found = layers.evaluate(
     {model: one.rdms() for model, one in tokens.items()},
     measured,
@@ -24,7 +24,7 @@ found = layers.evaluate(
 )
 made_by = tables.provenance(
     settings={**params.procedure, "evaluated_on": params.evaluated_on},
-    inputs={"/".join(Path(path).parts[-2:]): Path(path) for path in [*inputs.towers, *inputs.measured]},
+    inputs=tables.by_folder([*inputs.towers, *inputs.measured]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

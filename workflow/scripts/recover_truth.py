@@ -21,7 +21,7 @@ models = {Path(path).stem: tables.read_embedding(path).series(test) for path in 
 
 def measured(paths: list[str]) -> dict[str, RDMs]:
     """RDMs of test images, for each participant."""
-    return {rdms.metadata["participant"]: rdms for rdms in (tables.read_rdms(path, of=test) for path in paths)}
+    return tables.by_participant(tables.read_rdms(path, of=test) for path in paths)
 
 
 training_half, test_half = measured(inputs.training_half), measured(inputs.test_half)
@@ -55,10 +55,7 @@ findings = [
 ]
 made_by = tables.provenance(
     settings=params.procedure,
-    inputs={
-        "/".join(Path(path).parts[-2:]): Path(path)
-        for path in [*inputs.personal, inputs.truth, *inputs.training_half, *inputs.test_half]
-    },
+    inputs=tables.by_folder([*inputs.personal, inputs.truth, *inputs.training_half, *inputs.test_half]),
 )
 summary = tabulate(findings, images=len(test), people=len(models))
 tables.write(summary, snakemake.output[0], "summary", **made_by)
