@@ -8,6 +8,7 @@ import pytest
 
 from cliphba import resources, studies
 from cliphba.config import Decoding, changed
+from cliphba.evaluate import saliency
 from cliphba.resources import Demand
 from cliphba.studies import AS_118_IMAGES, AS_THINGS_MEG, DEMO, TINY
 from tests.conftest import ROOT
@@ -79,6 +80,10 @@ def test_costly_decoding_gets_more_threads_and_time() -> None:
     plain, slow = resources.decode(AS_THINGS_MEG), resources.decode(costly)
     assert slow.threads > plain.threads
     assert slow.seconds > plain.seconds
+
+
+def test_maps_of_saliency_are_as_large_as_they_are_made() -> None:
+    assert resources.MAP_SIDE == saliency.FINEST
 
 
 def test_documentation_has_the_table() -> None:

@@ -50,6 +50,9 @@ KEPT_FOR_GRADIENT = 16
 # Dimensions of embeddings, those of THINGS; the demo has fewer.
 DIMENSIONS = 66
 
+# Blocks along a side of a map of saliency at most; `cliphba.evaluate.saliency` has them, but not without SciPy.
+MAP_SIDE = 56
+
 FLOAT, DOUBLE = 4, 8
 MB = 1e6
 
@@ -309,9 +312,10 @@ def embed(study: Study, models: int) -> Demand:
 def map_saliency(study: Study, models: int) -> Demand:
     """Embed a few test images behind many masks by some models."""
     clip, settings = clip_of(study), study.saliency
-    pixels_mb = FLOAT * clip.image_size**2 / MB
+    # masks in blocks: by parts, joined, and in double precision
+    masks_mb = settings.masks * (2 * FLOAT + DOUBLE) * _map_blocks(study) / MB
     work = models * settings.images * settings.masks * clip.operations
-    return _towers(study, settings.images, work, extra_mb=3 * _maps_mb(study, models) + settings.masks * pixels_mb)
+    return _towers(study, settings.images, work, extra_mb=3 * _maps_mb(study, models) + masks_mb)
 
 
 def draw_figure(study: Study) -> Demand:
@@ -356,7 +360,12 @@ def _epochs_mb(study: Study) -> float:
 def _maps_mb(study: Study, models: int) -> float:
     """Memory of maps of saliency of all images and times."""
     maps = models * study.saliency.images * amounts(study).times
-    return FLOAT * maps * clip_of(study).image_size ** 2 / MB
+    return FLOAT * maps * _map_blocks(study) / MB
+
+
+def _map_blocks(study: Study) -> int:
+    """Places of a map of saliency, at most."""
+    return int(min(MAP_SIDE, clip_of(study).image_size) ** 2)
 
 
 def _rows_mb(study: Study) -> float:

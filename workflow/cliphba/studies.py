@@ -112,7 +112,7 @@ TINY = config.Study(
 LARGE_BACKBONE = config.Backbone(architecture="ViT-L-14-quickgelu", weights="openai")
 AS_THINGS_MEG = config.Study(
     name="as-things-meg",
-    participants=[f"sub-{number:02d}" for number in range(1, 5)],
+    participants=people(4),
     simulation=config.Simulation(
         training_images=1456,
         validation_images=350,
@@ -129,7 +129,7 @@ AS_THINGS_MEG = config.Study(
 # Cichy, Pantazis & Oliva 2016; models at every fifth of its 1101 times
 AS_118_IMAGES = config.Study(
     name="as-118-images",
-    participants=[f"sub-{number:02d}" for number in range(1, 16)],
+    participants=people(15),
     grid=config.TimeGrid(start_ms=-100, stop_ms=1000, step_ms=5),
     simulation=config.Simulation(
         training_images=80,
