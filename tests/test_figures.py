@@ -233,6 +233,19 @@ def test_external_has_a_panel_a_set_below_its_pictures(curves, ceiling, pictures
     assert first.get_yticks().tolist() == second.get_yticks().tolist()
 
 
+def test_bars_of_external_sets_lie_below_the_curves_of_all_of_them(curves, ceiling, pictures):
+    """Also where the range of one set is that of the other and more."""
+    faint, strong = (curves.assign(**scale * curves[["rho", "low", "high"]]) for scale in (1, 8))
+    names = ("faint", "strong")
+    figure = external.draw(
+        dict(zip(names, (faint, strong), strict=True)), dict.fromkeys(names, ceiling), dict.fromkeys(names, pictures)
+    )
+    for axes, course in zip(figure.axes[2:], (faint, strong), strict=True):
+        low, high = axes.get_ylim()
+        top = max(path.get_extents().y1 for one in axes.collections[-3:] for path in one.get_paths())
+        assert low + top * (high - low) <= course["low"].min()
+
+
 def test_behavior_shows_percentiles_in_one_order(rdms, summary):
     figure = behavior.draw(rdms, summary, note=NOTE)
     human, clip, model = (axes.images[0].get_array().filled(0) for axes in figure.axes[:3])

@@ -8,11 +8,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cliphba.figures import complexity, dimensions, generalisation, layers, personal_reweighting, style
+from tests.legible import assert_legible
 
 TIMES = np.array([-100.0, 0.0, 100.0, 200.0])
 AFTER = TIMES[TIMES > 0]
 PARTICIPANTS = ("sub-01", "sub-02")
 NOTE = "simulated data"
+STATED = {"images": 80, "settings": {"evaluated_on": "held_out"}}
 
 
 def texts(figure):
@@ -55,13 +57,14 @@ def generalised():
     ]
     frame = pd.DataFrame(rows, columns=["source", "time_ms", "other_time_ms", "value"])
     frame.loc[(frame["source"] == "group with MEG") & (frame["time_ms"] <= 0), "value"] = np.nan
-    frame.attrs.update(images=80, participants=6)
+    frame.attrs.update(**STATED, participants=6)
     return frame
 
 
 def test_generalisation_has_a_map_each_and_the_likeness(generalised, summary):
     figure = generalisation.draw(generalised, summary, note=NOTE)
-    assert "6 participants, 80 images." in texts(figure)
+    assert_legible(figure)
+    assert "6 participants, 80 held-out images." in texts(figure)
     assert "r = 0.40 [0.30, 0.50]; noise ceiling 0.60 to 0.80" in texts(figure)
     assert NOTE in texts(figure)
     own = values(panel(figure, "Group MEG model"))
@@ -90,7 +93,7 @@ def courses():
     frame["rank"] = frame.groupby(["quantity", "time_ms"])["value"].rank(ascending=False)
     other = frame.assign(model="sub-01", value=100.0)
     joined = pd.concat([frame, other], ignore_index=True)
-    joined.attrs["images"] = 80
+    joined.attrs.update(STATED)
     return joined
 
 
@@ -100,7 +103,7 @@ def test_dimensions_are_ordered_by_when_they_speak(courses):
     # the first row is the lowest
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["late", "strong", "early"]
     np.testing.assert_allclose(values(axes), [[10, 30], [60, 60], [30, 10]])
-    assert "80 images. Numbers: rank among 3 dimensions" in texts(figure)
+    assert "80 held-out images. Numbers: rank among 3 dimensions" in texts(figure)
 
 
 def test_dimensions_have_their_ranks_at_round_times(courses):
@@ -117,7 +120,7 @@ def test_many_dimensions_are_legible_on_a_page():
         for time in AFTER
     ]
     frame = pd.DataFrame(rows, columns=["model", "quantity", "dimension", "time_ms", "value", "rank"])
-    frame.attrs["images"] = 200
+    frame.attrs.update(STATED)
     figure = dimensions.draw(frame)
     FigureCanvasAgg(figure).draw()
     width, height = figure.get_size_inches() / style.MM
@@ -138,7 +141,7 @@ def blocks():
         for time in TIMES
     ]
     frame = pd.DataFrame(rows, columns=["model", "block", "participant", "time_ms", "rho", "p"])
-    frame.attrs["images"] = 80
+    frame.attrs.update(STATED)
     return frame
 
 
@@ -156,12 +159,20 @@ def peaks():
 
 def test_layers_show_means_peaks_and_their_order(blocks, peaks, summary):
     figure = layers.draw(blocks, peaks, summary, note=NOTE)
-    assert "2 participants, 80 images." in texts(figure)
+    assert_legible(figure)
+    assert "2 participants, 80 held-out images." in texts(figure)
     assert "ρ = −0.50 [−1.00, 0.20]" in texts(figure)
     axes = figure.axes[0]
     np.testing.assert_allclose(values(axes)[:, 2], [0.1, 0.2, 0.3])
     dots = next(one for one in axes.lines if one.get_marker() == "o")
     assert dots.get_xydata().tolist() == [[60, 1], [120, 2], [180, 3]]
+
+
+def test_figures_of_training_data_say_so(generalised, courses, blocks, peaks, summary):
+    for frame in (generalised, courses, blocks):
+        frame.attrs["settings"] = {"evaluated_on": "training"}
+    figures = generalisation.draw(generalised, summary), dimensions.draw(courses), layers.draw(blocks, peaks, summary)
+    assert all("80 training images" in texts(figure) for figure in figures)
 
 
 def test_layers_underline_what_is_significant(blocks, peaks, summary):
@@ -180,7 +191,7 @@ def alignments(models, peak):
         for time in TIMES
     ]
     frame = pd.DataFrame(rows, columns=["model", "participant", "time_ms", "rho", "low", "high", "p"])
-    frame.attrs["images"] = 80
+    frame.attrs.update(STATED)
     return frame
 
 
@@ -196,15 +207,17 @@ def test_complexity_sets_measures_beside_the_model_without_them(ceiling):
     controlled = pd.concat(
         [alignments([*measures, "complexity"], 0.1), alignments(["group without complexity"], 0.2)], ignore_index=True
     )
-    controlled.attrs["images"] = 80
+    controlled.attrs.update(STATED)
     figure = complexity.draw(controlled, alignments(["clip", "group"], 0.3), ceiling, note=NOTE)
+    assert_legible(figure)
     left, right = figure.axes
     shown = [text.get_text() for text in left.get_legend().get_texts()]
     assert shown == [*measures, "all measures together"]
     np.testing.assert_allclose(line(right, style.COLOURS["group"]).get_ydata(), [0, 0, 0.2, 0.2])
     np.testing.assert_allclose(line(right, complexity.PALE).get_ydata(), [0, 0, 0.3, 0.3])
-    for text in ("2 participants, 80 images", "noise ceiling", "partialled out", "as it is", "p < 0.05", NOTE):
+    for text in ("2 participants, 80 held-out images", "noise ceiling", "partialled out", "as it is", NOTE):
         assert text in texts(figure)
+    assert texts(figure).count("p < 0.05") == 2
 
 
 def weights(model, last):

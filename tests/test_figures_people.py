@@ -458,6 +458,8 @@ def test_summary_tells_value_and_both_p_of_each_finding():
     assert dots(human, style.COLOURS["clip"]) == [(0.5, 0)]
     (band,) = human.patches
     assert (band.get_x(), band.get_width()) == pytest.approx((0.8, 0.1))
+    # behind three models, not behind the difference of two
+    assert band.get_y() + band.get_height() == 2.5
     assert [text.get_text() for text in words.texts if text.xy[1] == 0] == ["0.50 [0.40, 0.60]", "< 0.001", "0.030"]
     # what is tested by exchanging people says nothing of other images
     margin = titled(figure, "Identification margin")

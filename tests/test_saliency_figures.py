@@ -89,7 +89,6 @@ def test_only_what_is_above_the_mean_is_coloured(maps, pictures):
 
 def test_many_times_are_thinned_out_from_first_to_last():
     times_ms = np.arange(5.0, 1305, 5)
-    assert list(strips.some_times(np.tile(times_ms, 2), 8))[:: len(times_ms)] == [5]
     chosen = strips.some_times(np.tile(times_ms, 2), 8)
     assert (len(chosen), chosen[0], chosen[-1]) == (8, 5, 1300)
     assert set(chosen) <= set(times_ms)

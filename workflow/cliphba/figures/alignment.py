@@ -33,7 +33,8 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, note: str | None = N
     """
     figure = style.new_figure(130, 84, note=note)
     axes = figure.subplots()
-    draw_panel(axes, alignment, ceiling)
+    draw_curves(axes, alignment, ceiling)
+    mark_significance(axes, alignment)
     participants = alignment["participant"].nunique()
     axes.set_ylabel(f"Alignment with {stated.seen(alignment)} MEG (Spearman ρ)")
     axes.set_title(f"{participants} participants, {stated.images(alignment)}; mean and 95 % interval", loc="left")
@@ -41,21 +42,25 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, note: str | None = N
     return figure
 
 
-def draw_panel(axes: Axes, alignment: pd.DataFrame, ceiling: pd.DataFrame) -> None:
-    """Draw the means of all models, their intervals, significance and the noise ceiling; see `draw`."""
+def draw_curves(axes: Axes, alignment: pd.DataFrame, ceiling: pd.DataFrame) -> None:
+    """Draw the means of all models, their intervals and the noise ceiling; see `draw`."""
     style.ceiling_band(axes, ceiling[ceiling["participant"].isna()])
-    courses = [(_mean(alignment, model), style.COLOURS[model]) for model in MODELS]
-    for course, colour in courses:
-        style.curve(axes, course, colour, value="rho")
+    for model in MODELS:
+        style.curve(axes, mean_of(alignment, model), style.COLOURS[model], value="rho")
     style.reference_line(axes, 0)
     style.time_axis(axes, ceiling["time_ms"].to_numpy())
-    style.significance_bars(axes, courses)
+
+
+def mark_significance(axes: Axes, alignment: pd.DataFrame) -> None:
+    """Draw the bars of all models, below all curves; see `style.significance_bars`."""
+    style.significance_bars(axes, [(mean_of(alignment, model), style.COLOURS[model]) for model in MODELS])
 
 
 def name_models(axes: Axes, alignment: pd.DataFrame) -> None:
     """Name the models at the ends of their lines."""
-    style.name_models(axes, {model: float(_mean(alignment, model)["rho"].iloc[-1]) for model in MODELS})
+    style.name_models(axes, {model: float(mean_of(alignment, model)["rho"].iloc[-1]) for model in MODELS})
 
 
-def _mean(alignment: pd.DataFrame, model: str) -> pd.DataFrame:
+def mean_of(alignment: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Rows of a table of kind ``alignment`` that are about the mean over participants, in the order of time."""
     return alignment[(alignment["model"] == model) & alignment["participant"].isna()].sort_values("time_ms")

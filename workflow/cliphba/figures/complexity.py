@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
+from cliphba.figures.alignment import mean_of
 
 COMPLEXITY, GROUP, WITHOUT = "complexity", "group", "group without complexity"
 GREY, BLUE, PALE = style.COLOURS["model-free"], style.COLOURS["group"], "#56B4E9"
@@ -23,7 +24,8 @@ def draw(
     Parameters
     ----------
     complexity
-        Table of kind ``alignment``, of measures of complexity and of the group model without them.
+        Table of kind ``alignment``, of measures of complexity and of the group model without them; its metadata say
+        how many images there were (``images``) and whether they were held out (``settings``, ``evaluated_on``).
     alignment
         Table of kind ``alignment``, of the group model as it is.
     ceiling
@@ -40,26 +42,27 @@ def draw(
     figure = style.new_figure(180, 78, note=note)
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_measures(left, complexity)
-    _draw_group(right, _mean(alignment, GROUP), _mean(complexity, WITHOUT), ceiling[ceiling["participant"].isna()])
+    whole, without = mean_of(alignment, GROUP), mean_of(complexity, WITHOUT)
+    _draw_group(right, whole, without, ceiling[ceiling["participant"].isna()])
     for axes in (left, right):
         style.reference_line(axes, 0)
         style.time_axis(axes, complexity["time_ms"].to_numpy())
     # bars of both panels last: they extend the axis that both share
-    style.significance_bars(right, [(_mean(alignment, GROUP), PALE), (_mean(complexity, WITHOUT), BLUE)])
-    style.significance_bars(left, [(_mean(complexity, COMPLEXITY), GREY)])
-    people, images = complexity["participant"].nunique(), complexity.attrs["images"]
+    style.significance_bars(right, [(whole, PALE), (without, BLUE)])
+    style.significance_bars(left, [(mean_of(complexity, COMPLEXITY), GREY)])
     left.set_ylabel("Alignment with MEG (\N{GREEK SMALL LETTER RHO})")
-    left.set_title(f"How complex pictures are: {people} participants, {images} images", loc="left")
-    right.set_title("Group MEG model, as it is and with complexity partialled out", loc="left")
+    people = complexity["participant"].nunique()
+    left.set_title(f"Complexity: {people} participants, {stated.images(complexity)}", loc="left")
+    right.set_title("Group MEG model, with and without complexity", loc="left")
     return figure
 
 
 def _draw_measures(axes: Axes, complexity: pd.DataFrame) -> None:
     singles = [name for name in complexity["model"].unique() if name not in (COMPLEXITY, WITHOUT)]
     for name, colour in zip(singles, MEASURES, strict=True):
-        single = _mean(complexity, name)
+        single = mean_of(complexity, name)
         axes.plot(single["time_ms"], single["rho"], color=colour, linewidth=0.8, label=name)
-    style.curve(axes, _mean(complexity, COMPLEXITY), GREY, value="rho")
+    style.curve(axes, mean_of(complexity, COMPLEXITY), GREY, value="rho")
     axes.lines[-1].set_label("all measures together")
     axes.legend(frameon=False, fontsize=7, loc="upper left", handlelength=1.5)
 
@@ -70,7 +73,3 @@ def _draw_group(axes: Axes, whole: pd.DataFrame, left: pd.DataFrame, ceiling: pd
     axes.plot(whole["time_ms"], whole["rho"], color=PALE, linestyle="--")
     ends = {"as it is": float(whole["rho"].iloc[-1]), "partialled out": float(left["rho"].iloc[-1])}
     style.name_curves(axes, ends, {"as it is": PALE, "partialled out": BLUE})
-
-
-def _mean(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    return table[(table["model"] == model) & table["participant"].isna()].sort_values("time_ms")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
 
 PANELS = {"mean": "Mean activation", "spread": "Spread over images (SD)"}
 #: Time between two columns of ranks, and lengths in print: of a row, at most, and of what is not rows.
@@ -21,7 +21,8 @@ def draw(courses: pd.DataFrame, *, note: str | None = None) -> Figure:
     Parameters
     ----------
     courses
-        Table of kind ``dimension_course``.
+        Table of kind ``dimension_course``; its metadata say how many images there were (``images``) and whether they
+        were held out (``settings``, ``evaluated_on``).
     note
         Shown at the lower edge.
 
@@ -45,8 +46,7 @@ def draw(courses: pd.DataFrame, *, note: str | None = None) -> Figure:
         axes.set_yticks(range(len(order)), [_short(dimension) for dimension in order])
         axes.tick_params(axis="y", length=0)
         figure.colorbar(image, ax=axes, location="bottom", label="Share of all dimensions (%)", aspect=30)
-    images = courses.attrs["images"]
-    style.headline(figure, f"Group MEG model, {images} images. Numbers: rank among {len(order)} dimensions.")
+    style.headline(figure, f"Group MEG model, {stated.images(courses)}. Numbers: rank among {len(order)} dimensions.")
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import matplotlib.image
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cliphba.figures import style
-from cliphba.figures.alignment import draw_panel, name_models
+from cliphba.figures.alignment import draw_curves, mark_significance, name_models
 
 MARGIN_MM, PANEL_MM = 40, 70
 #: White between pictures, as a share of their width.
@@ -50,8 +50,11 @@ def draw(
         _show(examples, pictures[image_set])
         participants, images = table["participant"].nunique(), table.attrs["images"]
         examples.set_title(f"{image_set}: {participants} participants, {images} images", loc="left")
-        draw_panel(axes, table, ceiling[image_set])
-    _share_heights(rows[1])
+        draw_curves(axes, table, ceiling[image_set])
+    style.share_heights(rows[1])
+    for axes, table in zip(rows[1], alignment.values(), strict=True):
+        mark_significance(axes, table)
+        axes.label_outer()
     rows[1, 0].set_ylabel("Alignment with MEG of other people\n(Spearman ρ)")
     name_models(rows[1, -1], table)
     return figure
@@ -64,13 +67,3 @@ def _show(axes: Axes, pictures: pd.DataFrame) -> None:
         axes.imshow(matplotlib.image.imread(io.BytesIO(png), format="png"), extent=(left, left + 1, 0, 1))
     axes.set_xlim(0, len(pictures) * (1 + GAP) - GAP)
     axes.set_axis_off()
-
-
-def _share_heights(panels: Collection[Axes]) -> None:
-    """Give all panels the range that the largest needs; bars stand in shares of it, below all curves."""
-    low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
-    ticks = max(panels, key=lambda axes: axes.get_ylim()[1]).get_yticks()
-    for axes in panels:
-        axes.set_yticks(ticks)
-        axes.set_ylim(min(low), max(high))
-        axes.label_outer()

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
 
 PANELS = {
     "group": ("Group MEG model", "Time in the model (ms)", "Time in the model (ms)"),
@@ -27,7 +27,8 @@ def draw(generalisation: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
     Parameters
     ----------
     generalisation
-        Table of kind ``generalisation``.
+        Table of kind ``generalisation``; its metadata say how many ``participants`` and ``images`` there were, and
+        whether these were held out (``settings``, ``evaluated_on``).
     summary
         Table of kind ``summary``, for how alike the first two are, and its noise ceiling.
     note
@@ -49,8 +50,8 @@ def draw(generalisation: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
         figure.colorbar(
             image, ax=axes, location="bottom", label="Correlation of RDMs (\N{GREEK SMALL LETTER RHO})", extend="min"
         )
-    people, images = (generalisation.attrs[name] for name in ("participants", "images"))
-    style.headline(figure, f"{people} participants, {images} images. {_likeness(summary)}")
+    people, images = generalisation.attrs["participants"], stated.images(generalisation)
+    style.headline(figure, f"{people} participants, {images}. {_likeness(summary)}")
     return figure
 
 

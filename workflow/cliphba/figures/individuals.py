@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import ceil
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -89,10 +88,9 @@ def _own(alignment: pd.DataFrame, person: str) -> pd.DataFrame:
 
 def _share(panels: list[Axes], alignment: pd.DataFrame, people: list[str], columns: int) -> None:
     """Give all panels the same axes, significance bars below all curves, and labels at the edges only."""
-    limits = np.array([axes.get_ylim() for axes in panels])
     times_ms = alignment["time_ms"].to_numpy()
+    style.share_heights(panels)
     for place, (axes, person) in enumerate(zip(panels, people, strict=True)):
-        axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
         style.significance_bars(axes, [(_own(alignment, person), style.COLOURS["personal"])], named=False)
         style.time_axis(axes, times_ms)
         axes.set_xlabel("")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cliphba.figures import style
+from cliphba.figures import stated, style
 
 
 @style.applied
@@ -17,7 +17,8 @@ def draw(alignment: pd.DataFrame, latency: pd.DataFrame, summary: pd.DataFrame, 
     Parameters
     ----------
     alignment
-        Table of kind ``layer_alignment``.
+        Table of kind ``layer_alignment``; its metadata say how many images there were (``images``) and whether they
+        were held out (``settings``, ``evaluated_on``).
     latency
         Table of kind ``layer_latency``.
     summary
@@ -46,9 +47,9 @@ def draw(alignment: pd.DataFrame, latency: pd.DataFrame, summary: pd.DataFrame, 
         _mark_peaks(axes, peaks[peaks["model"] == model])
         axes.set_title(_title(model, summary))
     panels[0].set_ylabel("Vision block (input to output)")
-    people, images = alignment["participant"].nunique(), alignment.attrs["images"]
+    people, images = alignment["participant"].nunique(), stated.images(alignment)
     legend = f"Underlined: p < {style.LEVEL}. Dots and bars: peaks with 95 % intervals."
-    style.headline(figure, f"{people} participants, {images} images. {legend}")
+    style.headline(figure, f"{people} participants, {images}. {legend}")
     figure.colorbar(image, ax=panels, label="Alignment with MEG (\N{GREEK SMALL LETTER RHO})", extend="min")
     return figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib.style
@@ -138,6 +138,13 @@ def ceiling_band(axes: Axes, ceiling: pd.DataFrame, label: str | None = "noise c
         label, peak, xytext=(6, 0), textcoords="offset points",
         color=COLOURS["model-free"], fontsize=7, va="bottom",
     )  # fmt: skip
+
+
+def share_heights(panels: Collection[Axes]) -> None:
+    """Give panels the range of values that all of them need together; bars below curves are to be drawn after it."""
+    low, high = zip(*(axes.get_ylim() for axes in panels), strict=True)
+    for axes in panels:
+        axes.set_ylim(min(low), max(high))
 
 
 def make_room_below(axes: Axes, share: float) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cliphba.evaluate.alignment import LOWER, UPPER
 from cliphba.evaluate.findings import LABELS
@@ -115,7 +116,7 @@ def draw(summary: pd.DataFrame, *, note: str | None = None) -> Figure:
     panels = figure.subplots(len(blocks), 2, height_ratios=sizes, width_ratios=(1, 0.9), sharey="row", squeeze=False)
     for (axes, words), (block, rows) in zip(panels, blocks.items(), strict=True):
         forest.reference(axes, 1 / participants if block.reference is None else block.reference)
-        _draw_ceiling(axes, found, block)
+        _draw_ceiling(axes, found, block, rows=sum(metric == block.metric for metric, _ in rows))
         _draw_rows(axes, found.loc[rows])
         _write(words, found.loc[rows], block.decimals)
         axes.set_title(block.title, loc="left")
@@ -141,11 +142,13 @@ def _sizes(summary: pd.DataFrame) -> str:
     return f"Judgements{by} on {judged} images; MEG of {participants} participants on {shown}."
 
 
-def _draw_ceiling(axes: Axes, found: pd.DataFrame, block: Block) -> None:
+def _draw_ceiling(axes: Axes, found: pd.DataFrame, block: Block, *, rows: int) -> None:
+    """Draw the band behind the first rows: differences below them have no ceiling."""
     bounds = [(block.metric, bound) for bound in (LOWER, UPPER)]
     if set(bounds) <= set(found.index):
         lower, upper = found["value"].astype(np.float64)[bounds]
-        axes.axvspan(lower, upper, color=style.CEILING, linewidth=0, zorder=0.2)
+        band = Rectangle((lower, -1), upper - lower, rows + 0.5, color=style.CEILING, linewidth=0, zorder=0.2)
+        axes.add_patch(band)
 
 
 def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
