@@ -1,6 +1,8 @@
 """Tables: what is written comes back, what is wrong is refused by name, a failure leaves nothing behind."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -302,6 +304,15 @@ def test_same_content_gives_same_bytes(tmp_path, curves):
         tables.write_rdms(MEASURED, tmp_path / f"{name}-rdm", half="test")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     assert (tmp_path / "first-rdm").read_bytes() == (tmp_path / "second-rdm").read_bytes()
+
+
+def test_files_are_named_by_their_folder_and_rdms_by_their_participant():
+    assert tables.by_folder(["results/tiny/models/group.safetensors", Path("rdm/group.safetensors")]) == {
+        "models/group.safetensors": Path("results/tiny/models/group.safetensors"),
+        "rdm/group.safetensors": Path("rdm/group.safetensors"),
+    }
+    mine, yours = (replace(MEASURED, metadata={"participant": name}) for name in ("sub-02", "sub-01"))
+    assert list(tables.by_participant([mine, yours]).items()) == [("sub-02", mine), ("sub-01", yours)]
 
 
 def test_provenance_hashes_files(tmp_path):
