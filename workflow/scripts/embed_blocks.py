@@ -17,9 +17,9 @@ torch.set_num_threads(params.compute["threads"])
 backbone = prepare_images(
     load_backbone(Path(snakemake.input.backbone[0]).parent, params.compute["device"]), params.images
 )
-stimuli = tables.read(snakemake.input.stimuli, "stimuli").set_index("stimulus")
-shown = tables.recorded(stimuli.reset_index(), "test" if params.evaluated_on == "held_out" else "train")
-images = backbone.read_images(list(stimuli.loc[shown, "path"]))
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+shown = tables.recorded(stimuli, "test" if params.evaluated_on == "held_out" else "train")
+images = backbone.read_images(list(stimuli.set_index("stimulus").loc[shown, "path"]))
 
 targets = [Path(path) for path in snakemake.output]
 checkpoints = {Path(path).stem: Path(path) for path in snakemake.input.models}
