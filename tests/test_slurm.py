@@ -164,49 +164,50 @@ def untrained(cluster: Cluster, study: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def local(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models as this machine makes them by itself."""
-    folder = tmp_path_factory.mktemp("local") / "repository"
-    shutil.copytree(untrained, folder)
-    snakemake(folder, "personalized_models")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def profile(cluster: Cluster, untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """A call of the cluster profile in another copy."""
+    """A call of the cluster profile in that copy."""
     return Profile(cluster, untrained, tmp_path_factory.mktemp("scratch"))
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The tiny study's models, made twice.
+
+    Attributes
+    ----------
+    call
+        Of Snakemake that had the cluster make them.
+    local
+        Copy of the repository in which this machine made them by itself.
+    """
+
+    call: subprocess.CompletedProcess[str]
+    local: Path
+
+
 @pytest.fixture(scope="module")
-def trained(profile: Profile, local: Path) -> subprocess.CompletedProcess[str]:
-    """All models made by Slurm, each personal one after its accident."""
+def trained(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """All models made by Slurm, each personal one with its accident, and without Slurm beside it."""
+    local = tmp_path_factory.mktemp("local") / "repository"
+    shutil.copytree(profile.folder, local)
     with ThreadPoolExecutor() as pool:
         call = pool.submit(profile, "personalized_models", *HASTE)
         accidents = [pool.submit(meet_with_accident, profile, participant) for participant in TINY.participants]
+        snakemake(local, "personalized_models")
         for accident in accidents:
             accident.result()
-        return call.result()
+        return Trained(call.result(), local)
 
 
-def test_the_run_ends_with_the_bytes_of_the_local_one(
-    trained: subprocess.CompletedProcess[str], profile: Profile, local: Path
-) -> None:
-    assert trained.returncode == 0, trained.stdout
+def test_the_run_ends_with_the_bytes_of_the_local_one(trained: Trained, profile: Profile) -> None:
+    assert trained.call.returncode == 0, trained.call.stdout
+    local = trained.local
     made = sorted(path.relative_to(local) for path in (local / RESULTS / "models").rglob("*.*"))
     assert len(made) > 15
-    differing = [str(path) for path in made if tables.digest(path_in(profile, path)) != tables.digest(local / path)]
-    assert not differing
+    assert not [path for path in made if tables.digest(profile.folder / path) != tables.digest(local / path)]
 
 
-def path_in(profile: Profile, path: Path) -> Path:
-    """Where a file of the repository is in the copy that the cluster works in."""
-    return profile.folder / path
-
-
-def test_every_accident_happened_and_its_training_went_on(
-    trained: subprocess.CompletedProcess[str], profile: Profile
-) -> None:
+def test_every_accident_happened_and_its_training_went_on(trained: Trained, profile: Profile) -> None:
     ends = defaultdict(list)
     for job in jobs(profile.cluster):
         ends[job.does].append((job.state, job.restarts))
@@ -221,9 +222,7 @@ def test_every_accident_happened_and_its_training_went_on(
     assert not list(profile.scratch.rglob("*.pt"))
 
 
-def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(
-    trained: subprocess.CompletedProcess[str], profile: Profile
-) -> None:
+def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(trained: Trained, profile: Profile) -> None:
     found = jobs(profile.cluster)
     personal = [f"tune_individual {participant}" for participant in TINY.participants]
     assert {job.does for job in found} == {*TRAININGS, *personal}
@@ -253,7 +252,7 @@ def test_slurm_would_accept_what_a_study_as_large_as_things_asks_for(cluster: Cl
         cluster.ask("sbatch", "--test-only", *words, "--wrap=true")
 
 
-def test_one_participant_again_is_one_job(trained: subprocess.CompletedProcess[str], profile: Profile) -> None:
+def test_one_participant_again_is_one_job(trained: Trained, profile: Profile) -> None:
     participant = TINY.participants[1]
     before = jobs(profile.cluster)
     again = profile(model(participant), "-f", *HASTE)
@@ -261,17 +260,15 @@ def test_one_participant_again_is_one_job(trained: subprocess.CompletedProcess[s
     assert [job.does for job in jobs(profile.cluster)[len(before) :]] == [f"tune_individual {participant}"]
 
 
-def test_an_edited_comment_reruns_nothing(
-    trained: subprocess.CompletedProcess[str], profile: Profile, local: Path
-) -> None:
-    for folder in (profile.folder, local):
+def test_an_edited_comment_reruns_nothing(trained: Trained, profile: Profile) -> None:
+    for folder in (profile.folder, trained.local):
         script = folder / "workflow/scripts/tune_adapters.py"
         script.write_text(script.read_text() + "# an afterthought\n")
     assert "Nothing to be done" in profile("personalized_models", "-n").stdout
-    assert "Nothing to be done" in snakemake(local, "personalized_models", "-n")
+    assert "Nothing to be done" in snakemake(trained.local, "personalized_models", "-n")
 
 
-def test_one_failure_leaves_the_others_alone(trained: subprocess.CompletedProcess[str], profile: Profile) -> None:
+def test_one_failure_leaves_the_others_alone(trained: Trained, profile: Profile) -> None:
     failing, other, _ = TINY.participants
     rdms = profile.folder / RESULTS / f"rdm/{failing}_train.parquet"
     times = rdms.stat()
