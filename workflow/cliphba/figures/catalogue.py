@@ -295,9 +295,9 @@ of the gain.""",
         section="Individuals",
         title="Identification",
         caption="""\
-Alignment of each personal model (rows) with the held-out MEG of every participant (columns), double-centred; own
-cells outlined. Right: the same with the participant's RDMs from the training half in place of a model. It shows
-that a model is personal, not why: anatomy alone suffices.""",
+Alignment of each personal model (rows) with the MEG of every participant (columns), on the images and sessions that
+the figure names, double-centred; own cells outlined. Right: the same with the participant's RDMs from the other half
+of the sessions in place of a model. It shows that a model is personal, not why: anatomy alone suffices.""",
         reading="""\
 A dot inside an outline is a person whose own model (left) or own recordings (right) fit best.""",
         tables={"identification": "identification", "summary": "summary"},
@@ -306,12 +306,12 @@ A dot inside an outline is a person whose own model (left) or own recordings (ri
         section="Group",
         title="Time generalisation",
         caption="""\
-Correlation of the RDM at one time with that at another, on test images. Left: of the group model with itself.
-Middle: of one half of each participant's sessions with the other half, mean over participants; noise that lasts is
-in one half only, so that the diagonal is the reliability of each time and not 1. Right: of the model with held-out
-MEG; its diagonal is alignment over time. Each map has a scale of its own. The likeness above is the correlation of
-the first two over pairs of different times, freed of what closeness in time explains, with its 95 % interval over
-images and participants and its noise ceiling.""",
+Correlation of the RDM at one time with that at another, on the images that the figure names. Left: of the group model
+with itself. Middle: of one half of each participant's sessions with the other half, mean over participants; noise
+that lasts is in one half only, so that the diagonal is the reliability of each time and not 1. Right: of the model
+with the MEG that models are compared with; its diagonal is alignment over time. Each map has a scale of its own. The
+likeness above is the correlation of the first two over pairs of different times, freed of what closeness in time
+explains, with its 95 % interval over images and participants and its noise ceiling.""",
         reading="""\
 A bright square off the diagonal is a geometry that lasts or comes back, and the model should have it where MEG
 does.""",
@@ -321,10 +321,10 @@ does.""",
         section="Group",
         title="Dimensions over time",
         caption="""\
-Part of each dimension in the group model's embedding of the test images at each time: of the mean activation
-(left) and of the standard deviation over images (right), which is what tells images apart. Numbers are ranks among
-the dimensions, 1 the largest; dimensions are ordered by the centre in time of their part in the spread, the
-earliest at the top. Where recordings carry no information (see the decoding) the model is arbitrary. Intervals
+Part of each dimension in the group model's embedding of the images that the figure names at each time: of the mean
+activation (left) and of the standard deviation over images (right), which is what tells images apart. Numbers are
+ranks among the dimensions, 1 the largest; dimensions are ordered by the centre in time of their part in the spread,
+the earliest at the top. Where recordings carry no information (see the decoding) the model is arbitrary. Intervals
 over images, and personal models, are in the table.""",
         reading="""\
 A row that is bright early and dark late is a dimension that the model uses early.""",
@@ -335,10 +335,10 @@ A row that is bright early and dark late is a dimension that the model uses earl
         title="Layers",
         caption="""\
 Spearman correlation of the RDM of each vision block's class token (1 - cosine) with the participants' MEG RDMs at
-each time, averaged over participants, on test images in the test half of the sessions: of plain CLIP and of the
-tower under the group model. Underlined: p < 0.05 by permutation of the images, corrected for the number of times.
-Dots and bars: peak of each block with its 95 % interval over images and participants; in the titles the rank
-correlation of peaks with depth.""",
+each time, averaged over participants, on test images in the test half of the sessions (published protocol: those of
+training, as the figure then says): of plain CLIP and of the tower under the group model. Underlined: p < 0.05 by
+permutation of the images, corrected for the number of times. Dots and bars: peak of each block with its 95 % interval
+over images and participants; in the titles the rank correlation of peaks with depth.""",
         reading="""\
 If later blocks spoke for later moments the dots would climb to the right.""",
         tables={"alignment": "layer_alignment", "latency": "layer_latency", "summary": "summary"},
@@ -360,10 +360,11 @@ Orange blocks speak more in the person's model than in the group's, purple ones 
         title="Complexity of pictures",
         caption="""\
 Left: Spearman correlation of RDMs of visual complexity with the participants' MEG RDMs at each time, averaged over
-participants, on test images in the test half of the sessions: five measures (thin) and all of them together
-(thick, with its 95 % interval over images and participants). Right: the group model as it is (dashed), and its
-partial correlation with all five measures taken out of model and MEG; grey band: noise ceiling of the model as it
-is. Bars: p < 0.05 by permutation of the images, corrected for the number of times.""",
+participants, on test images in the test half of the sessions (published protocol: those of training, as the figure
+then says): five measures (thin) and all of them together (thick, with its 95 % interval over images and
+participants). Right: the group model as it is (dashed), and its partial correlation with all five measures taken out
+of model and MEG; grey band: noise ceiling of the model as it is. Bars: p < 0.05 by permutation of the images,
+corrected for the number of times.""",
         reading="""\
 As far as the two lines on the right lie apart, the model knows no more than how complex pictures are.""",
         tables={"complexity": "alignment", "alignment": "alignment", "ceiling": "ceiling"},
