@@ -29,7 +29,7 @@ from tests.plans import exceeding, plan
 pytestmark = pytest.mark.demo
 
 RESULTS = ROOT / "results/demo"
-LARGEST_MEMORY, LARGEST_DISK = 4e9, 2e9
+LARGEST_MEMORY, LARGEST_DISK, LARGEST_REPORT = 4e9, 2e9, 30e6
 
 
 def resident_bytes(process: psutil.Process) -> int:
@@ -81,6 +81,13 @@ def test_fits_a_laptop(demo):
     disk = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     assert demo < LARGEST_MEMORY
     assert disk < LARGEST_DISK
+
+
+def test_report_can_be_sent_by_mail(demo, tmp_path):
+    report = tmp_path / "report.html"
+    command = [sys.executable, "-m", "snakemake", "all", "--report", str(report)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert report.stat().st_size < LARGEST_REPORT
 
 
 def test_no_job_takes_more_memory_than_it_asks_a_cluster_for(demo):

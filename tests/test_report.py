@@ -91,6 +91,10 @@ def flat(text):
     return " ".join(text.split())
 
 
+def test_report_is_made_with_or_without_a_browser_to_open_it(report):
+    assert report.stat().st_size > 1_000_000
+
+
 def test_sections_stand_in_order_and_nothing_else(page):
     assert call(page, "entries") == [heading(section) for section in SECTIONS]
 

@@ -177,11 +177,6 @@ def test_provenance_travels_with_results(study):
     assert len(metadata["inputs"]) > 5
 
 
-def test_report_is_made(study):
-    snakemake(study, "--report", "report.html")
-    assert (study / "report.html").stat().st_size > 10_000
-
-
 def test_every_trial_is_accounted_for(study):
     trials = pd.concat(
         tables.read(path, "trials") for path in (study / RESULTS / "epochs").glob("**/*_trials.parquet")
