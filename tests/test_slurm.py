@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
-from cliphba import studies, tables
+from cliphba import resources, studies, tables
 from cliphba.studies import TINY
 from tests.plans import plan
-from tests.slurm_cluster import Cluster, slurm_cluster, what_is_missing
+from tests.slurm_cluster import ETC, Cluster, slurm_cluster, what_is_missing
 from tests.tiny_study import CONFIG, RESULTS, snakemake
 
 pytestmark = pytest.mark.workflow
@@ -49,14 +50,17 @@ class Job:
         Its identifier.
     does
         Rule and wildcards.
-    partition, state, restarts
+    partition, state
         In Slurm's words.
+    processors, restarts
+        How many.
     """
 
     number: int
     does: str
     partition: str
     state: str
+    processors: int
     restarts: int
 
 
@@ -71,6 +75,7 @@ def jobs(cluster: Cluster) -> list[Job]:
                 said["Comment"].removeprefix("rule_").replace("_wildcards_", " "),
                 said["Partition"],
                 said["JobState"],
+                int(said["NumCPUs"]),
                 int(said["Restarts"]),
             )
             found.append(job)
@@ -105,6 +110,11 @@ class Profile:
 def model(participant: str) -> str:
     """Path of a personal model."""
     return str(RESULTS / f"models/{participant}.safetensors")
+
+
+def rdm(participant: str, half: str) -> str:
+    """Path of a participant's RDMs."""
+    return str(RESULTS / f"rdm/{participant}_{half}.parquet")
 
 
 def cancel(cluster: Cluster, job: str) -> None:
@@ -146,8 +156,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Slurm of two nodes on this machine."""
     if missing := what_is_missing():
         pytest.skip(missing)
-    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as running:
+    folder, configured = tmp_path_factory.mktemp("slurm"), sorted(ETC.iterdir())
+    with slurm_cluster(folder) as running:
         yield running
+    # nothing of it is left on the machine
+    assert sorted(ETC.iterdir()) == configured
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(one.info["cmdline"] or [])]
 
 
 @pytest.fixture(scope="module")
@@ -177,11 +191,14 @@ class Trained:
     ----------
     call
         Of Snakemake that had the cluster make them.
+    jobs
+        That it took there.
     local
         Copy of the repository in which this machine made them by itself.
     """
 
     call: subprocess.CompletedProcess[str]
+    jobs: list[Job]
     local: Path
 
 
@@ -196,7 +213,7 @@ def trained(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Train
         snakemake(local, "personalized_models")
         for accident in accidents:
             accident.result()
-        return Trained(call.result(), local)
+        return Trained(call.result(), jobs(profile.cluster), local)
 
 
 def test_the_run_ends_with_the_bytes_of_the_local_one(trained: Trained, profile: Profile) -> None:
@@ -209,7 +226,7 @@ def test_the_run_ends_with_the_bytes_of_the_local_one(trained: Trained, profile:
 
 def test_every_accident_happened_and_its_training_went_on(trained: Trained, profile: Profile) -> None:
     ends = defaultdict(list)
-    for job in jobs(profile.cluster):
+    for job in trained.jobs:
         ends[job.does].append((job.state, job.restarts))
     cancelled, out_of_time, requeued = (f"tune_individual {participant}" for participant in TINY.participants)
     assert ends[cancelled] == [("CANCELLED", 0), ("COMPLETED", 0)]
@@ -223,10 +240,9 @@ def test_every_accident_happened_and_its_training_went_on(trained: Trained, prof
 
 
 def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(trained: Trained, profile: Profile) -> None:
-    found = jobs(profile.cluster)
     personal = [f"tune_individual {participant}" for participant in TINY.participants]
-    assert {job.does for job in found} == {*TRAININGS, *personal}
-    assert {job.partition for job in found} == {"gpu"}
+    assert {job.does for job in trained.jobs} == {*TRAININGS, *personal}
+    assert {job.partition for job in trained.jobs} == {"gpu"}
 
     has: dict[str, str] = {}
     used = set()
@@ -268,17 +284,35 @@ def test_an_edited_comment_reruns_nothing(trained: Trained, profile: Profile) ->
     assert "Nothing to be done" in snakemake(trained.local, "personalized_models", "-n")
 
 
-def test_one_failure_leaves_the_others_alone(trained: Trained, profile: Profile) -> None:
+@pytest.fixture(scope="module")
+def with_failure(trained: Trained, profile: Profile) -> subprocess.CompletedProcess[str]:
+    """Call for two personal models, of which one cannot be made, and for RDMs."""
     failing, other, _ = TINY.participants
-    rdms = profile.folder / RESULTS / f"rdm/{failing}_train.parquet"
+    rdms = profile.folder / rdm(failing, "train")
     times = rdms.stat()
     rdms.write_bytes(b"no table")
     os.utime(rdms, ns=(times.st_atime_ns, times.st_mtime_ns))
-    for participant in (failing, other):
-        (profile.folder / model(participant)).unlink()
-    ended = profile(model(failing), model(other), "--retries", "0", *HASTE)
-    assert ended.returncode != 0
+    targets = [model(failing), model(other), rdm(other, "test")]
+    for target in targets:
+        (profile.folder / target).unlink()
+    return profile(*targets, "--retries", "0", *HASTE)
+
+
+def test_one_failure_leaves_the_others_alone(
+    with_failure: subprocess.CompletedProcess[str], profile: Profile
+) -> None:
+    failing, other, _ = TINY.participants
+    assert with_failure.returncode != 0
     assert not (profile.folder / model(failing)).exists()
     assert (profile.folder / model(other)).exists()
+    assert (profile.folder / rdm(other, "test")).exists()
     log = (profile.folder / RESULTS / f"logs/tune_individual/{failing}.log").read_text()
-    assert log.splitlines()[-1] in ended.stdout
+    assert log.splitlines()[-1] in with_failure.stdout
+
+
+def test_decoding_gets_its_processors_where_no_gpus_are(
+    with_failure: subprocess.CompletedProcess[str], profile: Profile
+) -> None:
+    (decoding,) = (job for job in jobs(profile.cluster) if job.does.startswith("decode_test_rdm"))
+    assert decoding.partition == "cpu"
+    assert decoding.processors == resources.decode(TINY).threads > 1
