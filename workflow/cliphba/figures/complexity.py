@@ -64,7 +64,7 @@ def _draw_measures(axes: Axes, complexity: pd.DataFrame) -> None:
         axes.plot(single["time_ms"], single["rho"], color=colour, linewidth=0.8, label=name)
     style.curve(axes, mean_of(complexity, COMPLEXITY), GREY, value="rho")
     axes.lines[-1].set_label("all measures together")
-    axes.legend(frameon=False, fontsize=7, loc="upper left", handlelength=1.5)
+    axes.legend(facecolor="white", edgecolor="none", framealpha=1, fontsize=7, loc="upper left", handlelength=1.5)
 
 
 def _draw_group(axes: Axes, whole: pd.DataFrame, left: pd.DataFrame, ceiling: pd.DataFrame) -> None:
