@@ -82,18 +82,24 @@ def jobs(cluster: Cluster) -> list[Job]:
     return sorted(found, key=lambda job: job.number)
 
 
+def usage(cluster: Cluster) -> list[tuple[str, int, str]]:
+    """Who had which GPU: event (start, task, end), number of the job, GPU."""
+    lines = [line.split() for line in (cluster.folder / "usage.log").read_text().splitlines()]
+    return [(event, int(job), "".join(gpus)) for event, job, *gpus in lines]
+
+
 class Profile:
     """Calls of Snakemake through the cluster profile, in a copy of the repository."""
 
     def __init__(self, cluster: Cluster, folder: Path, scratch: Path) -> None:
         self.cluster, self.folder, self.scratch = cluster, folder, scratch
 
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments, "--configfile", str(CONFIG)]
         site = {"CLIPHBA_PARTITION": "cpu", "CLIPHBA_GPU_PARTITION": "gpu", "CLIPHBA_SCRATCH": str(self.scratch)}
         return subprocess.run(
             self.cluster.command(words, self.folder),
-            env={**os.environ, **site},
+            env={**os.environ, **site, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -244,18 +250,15 @@ def test_each_training_is_a_job_of_its_own_on_a_gpu_of_its_own(trained: Trained,
     assert {job.does for job in trained.jobs} == {*TRAININGS, *personal}
     assert {job.partition for job in trained.jobs} == {"gpu"}
 
-    has: dict[str, str] = {}
-    used = set()
-    for line in (profile.cluster.folder / "usage.log").read_text().splitlines():
-        event, job, gpu = line.split()
-        assert job not in has if event == "start" else has[job] == gpu, line
+    used = usage(profile.cluster)
+    owners: dict[str, int] = {}
+    for event, job, gpu in used:
+        assert owners.get(gpu, job) == job, f"job {job} saw GPU {gpu} while job {owners[gpu]} had it"
         if event == "start":
-            assert gpu not in has.values(), f"job {job} was given GPU {gpu} while another had it"
-            has[job] = gpu
+            owners[gpu] = job
         elif event == "end":
-            del has[job]
-        used.add(gpu)
-    assert used == {"0", "1"}
+            del owners[gpu]
+    assert {gpu for _, _, gpu in used} == {"0", "1"}
 
 
 def test_slurm_would_accept_what_a_study_as_large_as_things_asks_for(cluster: Cluster, tmp_path: Path) -> None:
@@ -271,9 +274,13 @@ def test_slurm_would_accept_what_a_study_as_large_as_things_asks_for(cluster: Cl
 def test_one_participant_again_is_one_job(trained: Trained, profile: Profile) -> None:
     participant = TINY.participants[1]
     before = jobs(profile.cluster)
-    again = profile(model(participant), "-f", *HASTE)
+    # this time asking for its GPU as some sites want it
+    again = profile(model(participant), "-f", *HASTE, CLIPHBA_GRES="gpu:1")
     assert again.returncode == 0, again.stdout
-    assert [job.does for job in jobs(profile.cluster)[len(before) :]] == [f"tune_individual {participant}"]
+    (job,) = jobs(profile.cluster)[len(before) :]
+    assert job.does == f"tune_individual {participant}"
+    given = {event: gpu for event, number, gpu in usage(profile.cluster) if number == job.number}
+    assert given["start"] == given["task"] in ("0", "1")
 
 
 def test_an_edited_comment_reruns_nothing(trained: Trained, profile: Profile) -> None:
