@@ -122,3 +122,14 @@ def test_the_same_tables_give_the_same_bytes(maps, pictures, tmp_path, draw):
     for name in ("first", "second"):
         save(draw(maps, pictures, note=NOTE), tmp_path / f"{name}.svg")
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_is_salient_no_colour_is_shown(maps, pictures):
+    silent = maps.assign(saliency=[np.zeros(SIDE**2, np.float32)] * len(maps))
+    for panel in shown(saliency.draw(silent, pictures)):
+        # pictures are red or, below the maps, grey: of a map there is nothing to be seen
+        assert np.isfinite(panel).all()
+    grey = shown(saliency.draw(silent, pictures))[1]
+    np.testing.assert_allclose(grey, grey[..., :1].repeat(3, axis=-1))
+    assert len(saliency_animation.draw(silent, pictures)) == len(TIMES)

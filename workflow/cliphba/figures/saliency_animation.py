@@ -38,7 +38,7 @@ def draw(saliency: pd.DataFrame, pictures: pd.DataFrame, *, note: str | None = N
     shown, rows = strips.decode(pictures), saliency[saliency["model"] == "group"]
     times_ms = strips.some_times(rows["time_ms"].to_numpy(), LONGEST)
     maps = {name: strips.maps_at(part, times_ms) for name, part in rows.groupby("stimulus")}
-    largest = strips.relative(rows).max()
+    largest = strips.strongest(rows)
     figure = style.new_figure(8 + 40 * len(shown), 112, note=note)
     panels = figure.subplots(2, len(shown), squeeze=False)
     strips.bare(panels)

@@ -44,7 +44,7 @@ def draw(saliency: pd.DataFrame, pictures: pd.DataFrame, *, note: str | None) ->
     """
     shown, strips = decode(pictures), saliency.groupby(["model", "stimulus"], sort=False)
     times_ms = some_times(saliency["time_ms"].to_numpy(), TIMES)
-    largest = relative(saliency).max()
+    largest = strongest(saliency)
     figure = style.new_figure(180, 20 + 19.5 * len(strips), note=note)
     panels = figure.subplots(len(strips), 1 + len(times_ms), squeeze=False)
     for row, ((model, stimulus), rows) in zip(panels, strips, strict=True):
@@ -82,6 +82,11 @@ def relative(saliency: pd.DataFrame) -> Pixels:
     side = round(maps.shape[1] ** 0.5)
     relative: Pixels = 1e3 * (maps - maps.mean(axis=1, keepdims=True)).reshape(-1, side, side)
     return relative
+
+
+def strongest(saliency: pd.DataFrame) -> float:
+    """Give the largest of all maps, for a scale; 1 where nothing is salient, so that there still is one."""
+    return float(relative(saliency).max()) or 1.0
 
 
 def maps_at(rows: pd.DataFrame, times_ms: Pixels) -> Pixels:
