@@ -1,0 +1,45 @@
+"""The command line, for people who have a model or a table but no workflow.
+
+Each command is a file: what it takes, and what it does. Nothing imports torch before a command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from cliphba.cli import check, embed, export, markdown, provenance
+
+COMMANDS = (embed, export, provenance, markdown, check)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 2 after an error, which is told in one message without a traceback.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        said = given.run(given)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"cliphba: {error}\n")
+        return 2
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cliphba", description="Use models and tables of the workflow without it.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser
