@@ -479,6 +479,64 @@ class Compute(Section):
     )
 
 
+class Download(Section):
+    """A file, or an archive of files, that real studies take from somewhere."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
+        None, description="Where it is downloaded from; null: whoever runs the study puts it there by hand."
+    )
+    to: Annotated[str, Field(min_length=1)] = Field(
+        description="File that it becomes, or folder an archive is unpacked to: the path that other settings name."
+    )
+    checksum: Annotated[str, Field(pattern=r"^(md5|sha1|sha256):[0-9a-f]+$")] | None = Field(
+        None,
+        description="As published, such as md5:0123456789abcdef...; null: the first download is recorded beside the "
+        "file, and others must be like it.",
+    )
+    members: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Which files of a zip archive are unpacked, as patterns such as */*_01b.jpg; null: it is no "
+        "archive, or stays one.",
+    )
+    password_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = Field(
+        None, description="Variable of the environment that holds the archive's password, which is stored nowhere."
+    )
+    by_hand: str = Field("", description="What to do by hand if it cannot be downloaded: said with the error.")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Download:
+        if self.url is None and not self.by_hand:
+            raise ValueError("by_hand is missing: without url it must say where the file is to be got")
+        if self.password_variable and self.members is None:
+            raise ValueError("members is missing: passwords are for archives that are unpacked, all of one by [\"*\"]")
+        return self
+
+
+class OpenNeuro(Section):
+    """Recordings that are downloaded from OpenNeuro, a participant's session at a time."""
+
+    dataset: Annotated[str, Field(pattern=r"^ds[0-9]{6}$")] = Field(description="Accession number, such as ds004212.")
+    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = Field(
+        description="Snapshot, such as 3.0.0: its files and no others, each checked by its published checksum."
+    )
+    to: Annotated[str, Field(min_length=1)] = Field(
+        description="Folder they are put to, under their paths in the data set; of a BIDS folder its root."
+    )
+    files: Annotated[list[str], Field(min_length=1)] = Field(
+        ["*", "sub-{participant}/ses-{session}/**"],
+        description="Which files: patterns of paths in the data set, ** at the end for all below a folder; "
+        "{participant} and {session} stand for their labels, without sub- and ses-.",
+    )
+    server: Annotated[str, Field(pattern=r"^https?://")] = Field(
+        "https://openneuro.org/crn/graphql", description="Interface that lists the files."
+    )
+
+    @property
+    def by_session(self) -> bool:
+        """Whether each session is fetched by itself, or a participant as a whole."""
+        return any("{session}" in pattern for pattern in self.files)
+
+
 class Study(Section):
     """A whole study: its data, its models, its evaluation."""
 
