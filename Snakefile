@@ -24,14 +24,14 @@ RESULTS = f"results/{STUDY.name}"
 
 wildcard_constraints:
     participant="|".join(STUDY.participants),
-    half="train(-[0-9]+)?|test",
+    half="train(-[0-9]+)?|test|all",
 
 
 report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/simulate.smk"
+include: "workflow/rules/source.smk"
 include: "workflow/rules/backbone.smk"
 include: "workflow/rules/meg.smk"
 include: "workflow/rules/models.smk"

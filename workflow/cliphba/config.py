@@ -8,49 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-OpenShare = Annotated[float, Field(gt=0, lt=1)]
-Participant = Annotated[str, Field(pattern=r"^sub-[0-9A-Za-z]+$")]
+from cliphba.section import Count, NotNegative, OpenShare, Participant, Positive, Section, overlay
+from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, THINGSBehavior, path_of
 
 
 def derive_seed(seed: int, *purpose: str) -> int:
     """Give another seed for every purpose, the same in every run."""
     text = "/".join([str(seed), *purpose])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are refused, values cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, given: Any) -> Any:
-        """Let what a nested section leaves out keep the default of its place, not that of its type."""
-        if not isinstance(given, Mapping):
-            return given
-        sections = {
-            name: field for name, field in cls.model_fields.items() if field.default_factory and name in given
-        }
-        defaults = {name: field.get_default(call_default_factory=True) for name, field in sections.items()}
-        return _overlay({name: default.model_dump() for name, default in defaults.items()}, given)
-
-
-def _overlay(default: Any, given: Any) -> Any:
-    """Replace in a nested default what is given."""
-    if not (isinstance(default, Mapping) and isinstance(given, Mapping)):
-        return given
-    return {**default, **{name: _overlay(default.get(name), value) for name, value in given.items()}}
 
 
 def _session_names(count: int) -> list[str]:
@@ -182,13 +153,33 @@ class Backbone(Section):
         description="Its weights: a tag of open_clip (openai, laion2b_s32b_b82k), which is downloaded, or a local "
         "file (.pt, .bin, .safetensors); see docs/backbones.md.",
     )
+    folder: str | None = Field(
+        None,
+        description="Instead of both, a folder in open_clip's own local format, such as another study's backbone "
+        "(results/demo/backbone).",
+    )
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Backbone:
         if (self.architecture is None) != (self.weights is None):
             missing = "architecture" if self.architecture is None else "weights"
             raise ValueError(f"{missing} is missing: give both of architecture and weights, or neither")
+        if self.folder is not None and self.architecture is not None:
+            raise ValueError("folder: give it without architecture and weights, which are what it holds")
         return self
+
+    @property
+    def given(self) -> bool:
+        """Whether it is a pretrained one."""
+        return self.architecture is not None or self.folder is not None
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that must be there, nothing being downloaded then."""
+        if self.folder is not None:
+            folder = path_of(self.folder)
+            return [folder / "open_clip_config.json", folder / "open_clip_model.safetensors"]
+        return [] if self.weights_file is None else [self.weights_file]
 
     @property
     def weights_file(self) -> Path | None:
@@ -479,62 +470,21 @@ class Compute(Section):
     )
 
 
-class Download(Section):
-    """A file, or an archive of files, that real studies take from somewhere."""
+class Images(NamedTuple):
+    """How many pictures a study has.
 
-    url: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
-        None, description="Where it is downloaded from; null: whoever runs the study puts it there by hand."
-    )
-    to: Annotated[str, Field(min_length=1)] = Field(
-        description="File that it becomes, or folder an archive is unpacked to: the path that other settings name."
-    )
-    checksum: Annotated[str, Field(pattern=r"^(md5|sha1|sha256):[0-9a-f]+$")] | None = Field(
-        None,
-        description="As published, such as md5:0123456789abcdef...; null: the first download is recorded beside the "
-        "file, and others must be like it.",
-    )
-    members: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None,
-        description="Which files of a zip archive are unpacked, as patterns such as */*_01b.jpg; null: it is no "
-        "archive, or stays one.",
-    )
-    password_variable: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = Field(
-        None, description="Variable of the environment that holds the archive's password, which is stored nowhere."
-    )
-    by_hand: str = Field("", description="What to do by hand if it cannot be downloaded: said with the error.")
+    Attributes
+    ----------
+    training, validation, test
+        With recordings: trained on, deciding when training stops, held out.
+    behavior
+        Further ones, without recordings, of which people judged.
+    """
 
-    @model_validator(mode="after")
-    def _sensible(self) -> Download:
-        if self.url is None and not self.by_hand:
-            raise ValueError("by_hand is missing: without url it must say where the file is to be got")
-        if self.password_variable and self.members is None:
-            raise ValueError("members is missing: passwords are for archives that are unpacked, all of one by [\"*\"]")
-        return self
-
-
-class OpenNeuro(Section):
-    """Recordings that are downloaded from OpenNeuro, a participant's session at a time."""
-
-    dataset: Annotated[str, Field(pattern=r"^ds[0-9]{6}$")] = Field(description="Accession number, such as ds004212.")
-    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = Field(
-        description="Snapshot, such as 3.0.0: its files and no others, each checked by its published checksum."
-    )
-    to: Annotated[str, Field(min_length=1)] = Field(
-        description="Folder they are put to, under their paths in the data set; of a BIDS folder its root."
-    )
-    files: Annotated[list[str], Field(min_length=1)] = Field(
-        ["*", "sub-{participant}/ses-{session}/**"],
-        description="Which files: patterns of paths in the data set, ** at the end for all below a folder; "
-        "{participant} and {session} stand for their labels, without sub- and ses-.",
-    )
-    server: Annotated[str, Field(pattern=r"^https?://")] = Field(
-        "https://openneuro.org/crn/graphql", description="Interface that lists the files."
-    )
-
-    @property
-    def by_session(self) -> bool:
-        """Whether each session is fetched by itself, or a participant as a whole."""
-        return any("{session}" in pattern for pattern in self.files)
+    training: int
+    validation: int
+    test: int
+    behavior: int
 
 
 class Study(Section):
@@ -556,7 +506,14 @@ class Study(Section):
         "curves nor the weights it starts from. Each still gets a personal model.",
     )
     grid: TimeGrid = Field(default_factory=TimeGrid, description="Sample times of RDMs and models.")
-    simulation: Simulation = Field(description="How the study's data are simulated.")
+    simulation: Simulation | None = Field(None, description="How the study's data are simulated; null: it has data.")
+    data: Data | None = Field(
+        None, description="Where the study's pictures, recordings and judgements are; null: they are simulated."
+    )
+    downloads: list[Download] = Field([], description="Files of the study that are fetched before anything else.")
+    evaluation_sets: list[EvaluationSet] = Field(
+        [], description="Pictures and RDMs of other studies, on which CLIP, Behavior and the group model are tested."
+    )
     backbone: Backbone = Field(default_factory=Backbone, description="The CLIP that all models start from.")
     preprocessing: Preprocessing = Field(default_factory=Preprocessing, description="From raw data to epochs.")
     decoding: Decoding = Field(default_factory=Decoding, description="From epochs to RDMs.")
@@ -577,11 +534,39 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
+        if (self.simulation is None) == (self.data is None):
+            raise ValueError("give either data (a real study) or simulation, and not both")
+        if self.data is not None and not self.backbone.given:
+            raise ValueError(
+                "backbone: a real study needs a pretrained CLIP; name its architecture and weights, such as "
+                "ViT-L-14-quickgelu and openai, or the folder of another study's backbone"
+            )
         if len(set(self.participants)) < len(self.participants):
             raise ValueError("participants: every name may stand there once only")
         self._check_held_out_participants()
         self._check_external_sets()
+        self._check_parts()
         self._check_amounts()
+        self._check_times()
+        return self
+
+    def _check_times(self) -> None:
+        """Refuse a grid that recordings cannot be decimated to, or that published RDMs do not have."""
+        published: dict[str, RDMFile] = {}
+        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
+            published["data.recordings"] = self.data.recordings
+        sets = {f"evaluation_sets.{one.name}.rdms": one.rdms for one in self.evaluation_sets}
+        for name, file in {**published, **sets}.items():
+            wanted, known = self.grid.times_ms, file.times_ms
+            if name in published and (missing := set(wanted) - set(known)):
+                raise ValueError(
+                    f"grid: {name} has no RDM at {min(missing):g} ms; its times are {known[0]:g} to {known[-1]:g} ms "
+                    f"in steps of {known[1] - known[0]:g}"
+                )
+            if not set(known) & {time for time in wanted if time > 0}:
+                raise ValueError(f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms")
+        if published:
+            return
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
         if low_pass + max(2, low_pass / 4) > nyquist:
@@ -589,7 +574,6 @@ class Study(Section):
                 f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
                 f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"
             )
-        return self
 
     def _check_held_out_participants(self) -> None:
         strangers = set(self.held_out_participants) - set(self.participants)
@@ -602,28 +586,52 @@ class Study(Section):
             )
 
     def _check_external_sets(self) -> None:
+        key, given = "evaluation_sets", len(self.evaluation_sets)
+        if self.simulation is not None:
+            key, given = "simulation.external_sets", len(self.simulation.external_sets)
+            if self.evaluation_sets:
+                raise ValueError("evaluation_sets: a simulated study draws sets of its own, simulation.external_sets")
         sets = self.external_sets
-        if len(sets) < len(self.simulation.external_sets):
-            raise ValueError("simulation.external_sets: every name may stand there once only")
+        if len(sets) < given:
+            raise ValueError(f"{key}: every name may stand there once only")
         people = Counter(self.participants + [name for one in sets.values() for name in one.participants])
         twice = [name for name, count in people.items() if count > 1]
         if twice:
             raise ValueError(
-                f"simulation.external_sets: {twice[0]} stands twice among the participants of the study and of its "
+                f"{key}: {twice[0]} stands twice among the participants of the study and of its "
                 "external sets; give everybody a name of their own"
+            )
+
+    def _check_parts(self) -> None:
+        """Refuse recordings that halves of which cannot be cross-validated, and positions that do not fit."""
+        files = {f"evaluation_sets.{one.name}.rdms": (one.rdms, one.participants) for one in self.evaluation_sets}
+        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
+            files["data.recordings"] = (self.data.recordings, self.participants)
+        for name, (file, participants) in files.items():
+            if file.positions is not None and len(file.positions) != len(participants):
+                raise ValueError(f"{name}.positions: there are {len(participants)} participants; give one for each")
+        if self.has_halves and self.decoding.folds == "session" and len(self.halves["test"]) < 2:
+            raise ValueError(
+                f"decoding.folds: {len(self.sessions)} {self.halves_of} make halves of one each, of which none "
+                "can be left out; set folds to a number, such as 5"
             )
 
     def _check_amounts(self) -> None:
         """Refuse more images or sessions than there are, and sessions too few to be cross-validated."""
-        images, sessions = self.simulation.training_images, len(self.halves["train"])
-        if self.saliency.images > self.simulation.test_images:
-            raise ValueError(f"saliency.images: must be at most {self.simulation.test_images}, all test images")
+        images = self.images.training
+        if self.saliency.images > self.images.test:
+            raise ValueError(f"saliency.images: must be at most {self.images.test}, all test images")
         least = 2 if self.decoding.folds == "session" else 1
         for level in ("group", "individual"):
             training: DynamicTraining = getattr(self, f"{level}_training")
             if training.images is not None and training.images > images:
                 raise ValueError(f"{level}_training.images: must be at most {images}, all training images with MEG")
-            if training.sessions is not None and not least <= training.sessions <= sessions:
+            if training.sessions is None:
+                continue
+            if not self.has_halves:
+                raise ValueError(f"{level}_training.sessions: published RDMs are of all sessions; leave it out")
+            sessions = len(self.halves["train"])
+            if not least <= training.sessions <= sessions:
                 raise ValueError(
                     f"{level}_training.sessions: must be from {least} to {sessions}, those of the training half; "
                     "where a session is a fold (decoding.folds), one alone cannot be cross-validated"
@@ -643,9 +651,65 @@ class Study(Section):
         return [name for name in self.participants if name not in self.held_out_participants]
 
     @property
+    def images(self) -> Images:
+        """How many pictures there are of each kind."""
+        if self.data is not None:
+            known = self.data.stimuli
+            return Images(known.training_images, known.validation_images, known.test_images, 0)
+        made = self.simulated
+        return Images(made.training_images, made.validation_images, made.test_images, made.behavior_images)
+
+    @property
+    def simulated(self) -> Simulation:
+        """How the data are simulated, of a study that is known to be.
+
+        Raises
+        ------
+        ValueError
+            If it has real data.
+        """
+        if self.simulation is None:
+            raise ValueError(f"the study {self.name!r} is not simulated")
+        return self.simulation
+
+    @property
     def sessions(self) -> list[str]:
-        """Names of the recording sessions in BIDS spelling."""
-        return _session_names(self.simulation.sessions)
+        """Names of the parts of everybody's data that halves are made of, in BIDS spelling: most often sessions."""
+        if self.data is None:
+            return _session_names(self.simulated.sessions)
+        recordings = self.data.recordings
+        return [] if isinstance(recordings, RDMRecordings) else recordings.parts
+
+    @property
+    def halves_of(self) -> HalvesOf | None:
+        """What the halves of the data are made of; None: published RDMs have no halves."""
+        if self.data is None:
+            return "sessions"
+        recordings = self.data.recordings
+        return None if isinstance(recordings, RDMRecordings) else recordings.halves_of
+
+    @property
+    def has_halves(self) -> bool:
+        """Whether models can be tested on data that are not those that they were trained on."""
+        return self.halves_of is not None
+
+    @property
+    def learns_behavior(self) -> bool:
+        """Whether there is a behavioural embedding that CLIP is fine-tuned to."""
+        return self.data is None or self.data.behavior.kind in ("tables", "things")
+
+    @property
+    def has_triplets(self) -> bool:
+        """Whether people named the odd one out of test images."""
+        return self.data is None or self.data.behavior.triplets is not None
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are human judgements of test images at all: triplets, or an RDM."""
+        if self.data is None:
+            return True
+        behavior = self.data.behavior
+        return self.has_triplets or behavior.rdm is not None or isinstance(behavior, THINGSBehavior)
 
     @property
     def external_sessions(self) -> list[str]:
@@ -653,17 +717,30 @@ class Study(Section):
         return _session_names(2)
 
     @property
-    def external_sets(self) -> dict[str, ExternalSet]:
+    def external_sets(self) -> dict[str, ExternalSet | EvaluationSet]:
         """Sets of images and recordings apart from the study's own, by name."""
-        return {one.name: one for one in self.simulation.external_sets}
+        sets: list[Any] = self.evaluation_sets if self.simulation is None else self.simulation.external_sets
+        return {one.name: one for one in sets}
 
     @property
     def halves(self) -> dict[str, list[str]]:
-        """Sessions of the training and of the test half: alternating, so that slow drifts fall on both."""
+        """Parts of the training and of the test half: alternating, so that slow drifts fall on both."""
+        if not self.has_halves:
+            return {"all": []}
         return {"train": self.sessions[0::2], "test": self.sessions[1::2]}
 
+    @property
+    def training_half(self) -> str:
+        """Half that models are trained on."""
+        return next(iter(self.halves))
+
+    @property
+    def test_half(self) -> str:
+        """Half that models are compared with: that of training where there is no other."""
+        return list(self.halves)[-1]
+
     def sessions_of(self, half: str) -> list[str]:
-        """Sessions of a half ("train", "test"), or the first few of it ("train-2")."""
+        """Parts of a half ("train", "test"), or the first few of it ("train-2")."""
         name, _, first = half.partition("-")
         return self.halves[name][: int(first) if first else None]
 
@@ -672,41 +749,66 @@ class ConfigurationError(ValueError):
     """A configuration that cannot be used; the message names every wrong key and what is allowed."""
 
 
-def _allowed_keys(path: tuple[int | str, ...]) -> str:
-    section: Any = Study
-    for key in path[:-1]:
-        # of a list of sections, numbers name the one
-        section = get_args(section)[0] if isinstance(key, int) else section.model_fields[key].annotation
-    return ", ".join(section.model_fields)
+def _sections(annotation: Any) -> list[type[Section]]:
+    """Sections that a setting may be: of lists their members', of alternatives all."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]
+
+
+def _resolve(location: Sequence[int | str]) -> tuple[list[int | str], list[type[Section]]]:
+    """Keys of a setting as they stand in the file, and what sections the last of them may be in."""
+    keys: list[int | str] = []
+    sections: list[type[Section]] = [Study]
+    within = sections
+    for key in location:
+        if isinstance(key, int):
+            keys.append(key)
+            continue
+        # of alternatives, pydantic adds the kind of the one
+        chosen = [each for each in sections if key in get_args(_annotation(each, "kind"))]
+        if len(sections) > 1 and chosen:
+            sections = chosen
+        elif key.isidentifier():
+            within = sections
+            sections = [one for each in sections for one in _sections(_annotation(each, key))]
+            keys.append(key)
+    return keys, within
+
+
+def _annotation(section: type[Section], key: str) -> Any:
+    field = section.model_fields.get(key)
+    return None if field is None else field.annotation
 
 
 def _describe(error: Mapping[str, Any]) -> str:
-    # of a setting that takes either of two types, pydantic adds the name of the type
-    keys = [key for key in error["loc"] if isinstance(key, int) or key.isidentifier()]
+    keys, within = _resolve(error["loc"])
     path = ".".join(str(key) for key in keys) or "study"
     if error["type"] == "extra_forbidden":
-        return f"{path}: there is no such key; allowed here: {_allowed_keys(error['loc'])}"
+        allowed = dict.fromkeys(name for section in within for name in section.model_fields)
+        return f"{path}: there is no such key; allowed here: {', '.join(allowed)}"
     if error["type"] == "missing":
         return f"{path}: is missing and has no default"
     given = "" if isinstance(error["input"], Mapping) else f" (given: {error['input']!r})"
-    return f"{path}: {error['msg'].removeprefix('Value error, ')}{given}"
+    quotes = "; put it into quotes" if error["type"] == "string_type" and error["input"] is not None else ""
+    return f"{path}: {error['msg'].removeprefix('Value error, ')}{quotes}{given}"
 
 
 def _with_protocol(settings: Any) -> Any:
     """Let what a study leaves out be as its protocol has it."""
     protocol = settings.get("protocol") if isinstance(settings, Mapping) else None
     published = isinstance(protocol, Mapping) and protocol.get("name") == "published"
-    return _overlay(PUBLISHED, settings) if published else settings
+    return overlay(PUBLISHED, settings) if published else settings
 
 
 def changed(study: Study, changes: Mapping[str, Any]) -> Study:
     """Give a study with some settings changed, and all others as they are."""
-    return Study.model_validate(_overlay(study.model_dump(), changes))
+    return Study.model_validate(overlay(study.model_dump(), changes))
 
 
 def as_published(study: Study) -> Study:
     """Give the same study with everything that the protocol decides as it was published."""
-    return changed(study, _overlay(PUBLISHED, {"protocol": {"name": "published"}}))
+    return changed(study, overlay(PUBLISHED, {"protocol": {"name": "published"}}))
 
 
 def load_study(settings: Mapping[str, Any]) -> Study:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cliphba.config import DynamicTraining, Study
+from cliphba.sources import RDMRecordings, Size
 from cliphba.stages import Level
 from cliphba.studies import AS_118_IMAGES, AS_THINGS_MEG, DEMO
 
@@ -129,8 +130,11 @@ class Clip:
 
 def clip_of(study: Study) -> Clip:
     """Size of the CLIP that a study's models start from; one that open_clip does not know is taken for a ViT-L/14."""
+    if study.backbone.folder is not None:
+        found = _folder_settings(study.backbone.files[0]) or _open_clip_settings("ViT-L-14")
+        return _clip(found["vision_cfg"], found["text_cfg"])
     if study.backbone.architecture is None:
-        small = study.simulation.backbone
+        small = study.simulated.backbone
         return _clip(
             vision={
                 "width": small.width,
@@ -149,6 +153,11 @@ def _clip(vision: dict[str, Any], text: dict[str, Any]) -> Clip:
     words = text.get("vocab_size", 0) * text["width"]
     tokens = (vision["image_size"] // vision["patch_size"]) ** 2 + 1
     return Clip(vision["width"], vision["layers"], tokens, vision["image_size"], blocks + words)
+
+
+def _folder_settings(path: Path) -> dict[str, Any]:
+    """Read how a backbone is described; empty if it is not there yet."""
+    return dict(json.loads(path.read_text())["model_cfg"]) if path.exists() else {}
 
 
 @cache
@@ -195,18 +204,31 @@ class Amounts(NamedTuple):
 
 def amounts(study: Study) -> Amounts:
     """How much there is of everything that memory and time depend on."""
-    made = study.simulation
-    held_out = made.validation_images + made.test_images
-    trials = made.training_images * made.training_trials + held_out * made.held_out_trials
+    images, size = study.images, _size(study)
+    held_out = images.validation + images.test
     return Amounts(
-        trials=trials,
-        raw_samples=trials * TRIAL_SECONDS * made.sampling_rate_hz,
-        images=made.training_images + held_out,
-        trained=made.training_images,
-        validated=made.validation_images,
-        compared=made.test_images if study.protocol.evaluated_on == "held_out" else made.training_images,
-        judged=made.training_images + made.validation_images + made.behavior_images,
+        trials=size.trials,
+        raw_samples=size.trials * TRIAL_SECONDS * size.sampling_rate_hz,
+        images=images.training + held_out,
+        trained=images.training,
+        validated=images.validation,
+        compared=images.test if study.protocol.evaluated_on == "held_out" else images.training,
+        judged=images.training + images.validation + images.behavior,
         times=len(study.grid.times_ms),
+    )
+
+
+def _size(study: Study) -> Size:
+    """How large a recording is; of published RDMs there is none."""
+    if study.data is not None:
+        recordings = study.data.recordings
+        return Size(sensors=1, trials=1) if isinstance(recordings, RDMRecordings) else recordings.size
+    made = study.simulated
+    return Size(
+        sensors=made.sensors,
+        sampling_rate_hz=made.sampling_rate_hz,
+        trials=made.training_images * made.training_trials
+        + (made.validation_images + made.test_images) * made.held_out_trials,
     )
 
 
@@ -223,14 +245,14 @@ def draw_pictures(pictures: int) -> Demand:
 def record(study: Study) -> Demand:
     """Simulate the recordings of a participant: sensors, and the sources behind them, of one session at a time."""
     samples = amounts(study).raw_samples
-    rows = 3.5 * study.simulation.sensors + 400
+    rows = 3.5 * study.simulated.sensors + 400
     work = 4e-8 * rows * samples * len(study.sessions)
     return _shared(PLAIN_MB + rows * samples * DOUBLE / MB, work)
 
 
 def preprocess(study: Study) -> Demand:
     """Filter and cut the recordings of a participant, one session at a time, in double precision."""
-    raw_mb = amounts(study).raw_samples * study.simulation.sensors * DOUBLE / MB
+    raw_mb = amounts(study).raw_samples * _size(study).sensors * DOUBLE / MB
     epochs_mb = _epochs_mb(study)
     work = len(study.sessions) * (0.015 * raw_mb + 0.01 * epochs_mb)
     return _shared(PLAIN_MB + 3.5 * raw_mb + 2.5 * epochs_mb, work)
@@ -239,7 +261,7 @@ def preprocess(study: Study) -> Demand:
 def decode(study: Study) -> Demand:
     """Decode all pairs at all times from one half of a participant's sessions."""
     found, settings = amounts(study), study.decoding
-    sessions = len(study.halves["train"])
+    sessions = len(study.halves[study.training_half])
     folds = sessions if settings.folds == "session" else settings.folds
     cost = LEDOIT_WOLF_COST if settings.shrinkage == "ledoit_wolf" else DECODING_COST[settings.measure]
     work = DECODING_SECONDS * _pairs(found.images) * found.times * folds * cost * settings.average_repetitions
@@ -249,6 +271,13 @@ def decode(study: Study) -> Demand:
     return _shared(memory, work, reading=0.02 * epochs_mb)
 
 
+def import_rdms(study: Study) -> Demand:
+    """Read one participant's published RDMs; a variable of an older MATLAB file is loaded whole."""
+    found = amounts(study)
+    rdms_mb = _pairs(found.images) * found.times * FLOAT / MB
+    return Demand(PLAIN_MB + 7 * rdms_mb, seconds=0.05 * rdms_mb)
+
+
 def import_backbone(study: Study) -> Demand:
     """Bring pretrained weights into this study's format."""
     return Demand(TORCH_MB + 3 * clip_of(study).weights_mb, seconds=600)
@@ -256,7 +285,7 @@ def import_backbone(study: Study) -> Demand:
 
 def pretrain(study: Study) -> Demand:
     """Pre-train the simulated study's own CLIP; always on the CPU."""
-    clip, settings = clip_of(study), study.simulation.backbone
+    clip, settings = clip_of(study), study.simulated.backbone
     work = 1.5 * 3 * clip.operations * settings.pictures * settings.epochs
     threads = study.compute.threads
     return Demand(TORCH_MB + 2 * settings.pictures * clip.image_mb, work / THREAD_RATE / threads, threads)
@@ -354,7 +383,7 @@ def _pairs(images: int) -> float:
 def _epochs_mb(study: Study) -> float:
     """Epochs of a session in double precision."""
     found = amounts(study)
-    return found.trials * study.simulation.sensors * found.times * DOUBLE / MB
+    return found.trials * _size(study).sensors * found.times * DOUBLE / MB
 
 
 def _maps_mb(study: Study, models: int) -> float:

@@ -24,7 +24,7 @@ class Recordings:
     participants
         Whose recordings.
     half
-        Which of their sessions: "train", the training half, or its first few ("train-2").
+        Which of their sessions: "train", the training half, or its first few ("train-2"), or "all".
     """
 
     participants: tuple[str, ...]
@@ -35,9 +35,10 @@ def recordings(study: Study, level: Level) -> Recordings:
     """Whose recordings a level is trained on, and which sessions of them."""
     group = level == "group"
     first = (study.group_training if group else study.individual_training).sessions
-    everything = first in (None, len(study.halves["train"]))
+    half = study.training_half
+    everything = first in (None, len(study.halves[half]))
     people = study.group_participants if group else study.participants
-    return Recordings(tuple(people), "train" if everything else f"train-{first}")
+    return Recordings(tuple(people), half if everything else f"{half}-{first}")
 
 
 def behavior(study: Study) -> dict[str, Any]:

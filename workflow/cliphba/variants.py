@@ -22,7 +22,8 @@ def departures(study: Study, variant: Study) -> set[str]:
     begun_from = "group" if variant.protocol.individual_starts_from == "group" else "behavior"
     # each stage: what it takes from a study, and the stages it builds upon
     chain: dict[str, tuple[Callable[[Study], Any], set[str]]] = {
-        "behavior": (stages.behavior, set()),
+        # a model of another study is what it is
+        "behavior": (stages.behavior if study.learns_behavior else lambda _: None, set()),
         "initial": (lambda of: (stages.initial_reweighting(of), stages.recordings(of, "group")), {"behavior"}),
         "group_stage_1": (
             lambda of: (stages.reweighting(of, "group"), stages.recordings(of, "group")),
@@ -60,16 +61,13 @@ class Amounts(NamedTuple):
 
 def amounts(study: Study) -> Amounts:
     """How much a study's models are trained on."""
-    simulation, personal = study.simulation, study.individual_training
+    images, personal = study.images, study.individual_training
     plan = plan_stimuli(
-        training=simulation.training_images,
-        validation=simulation.validation_images,
-        test=simulation.test_images,
-        behavior=simulation.behavior_images,
+        training=images.training, validation=images.validation, test=images.test, behavior=images.behavior
     )
     return Amounts(
-        sessions=personal.sessions or len(study.halves["train"]),
-        images=personal.images or simulation.training_images,
+        sessions=personal.sessions or len(study.halves[study.training_half]),
+        images=personal.images or images.training,
         behavior_images=study.behavior_training.images or int((plan["split"] == "train").sum()),
     )
 
@@ -92,6 +90,8 @@ def fewer_images(study: Study) -> dict[str, Study]:
 
 def fewer_behavior_images(study: Study) -> dict[str, Study]:
     """Behavior models from fewer training images."""
+    if not study.learns_behavior:
+        return {}
     return {
         f"behavior_images_{images}": changed(study, {"behavior_training": {"images": images}})
         for images in _parts(amounts(study).behavior_images, BEHAVIOR_SHARES)

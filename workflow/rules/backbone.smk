@@ -1,11 +1,11 @@
 # The CLIP that all models start from: a pretrained one, or a small one that the simulated study trains.
 
-if STUDY.backbone.architecture is not None:
+if STUDY.backbone.given:
 
     rule import_backbone:
         input:
             # a tag is downloaded
-            weights=[STUDY.backbone.weights_file] if STUDY.backbone.weights_file else [],
+            weights=STUDY.backbone.files,
         output:
             backbone=BACKBONE,
         log:

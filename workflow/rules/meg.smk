@@ -1,65 +1,118 @@
-# From raw recordings to time-resolved RDMs of each half of the sessions.
+# From raw recordings, epochs or published RDMs to time-resolved RDMs, of each half of the sessions where there are any.
+
+RECORDINGS = "bids" if STUDY.data is None else STUDY.data.recordings.kind
+
+if RECORDINGS == "bids":
+
+    rule preprocess:
+        input:
+            raw=[recording("{participant}", session) for session in STUDY.sessions],
+        output:
+            epochs=epochs("{participant}", STUDY.sessions),
+            trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
+        log:
+            f"{RESULTS}/logs/preprocess/{{participant}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/preprocess/{{participant}}.tsv"
+        # before the test half of anybody is decoded: no model waits for that
+        priority: 10
+        conda:
+            ENVIRONMENT
+        threads: demands.preprocess(STUDY).threads
+        resources:
+            **asks(demands.preprocess(STUDY)),
+        params:
+            sessions=STUDY.sessions,
+            preprocessing=settings(STUDY.preprocessing),
+            grid=settings(STUDY.grid),
+        script:
+            "../scripts/preprocess.py"
+
+elif RECORDINGS == "epochs":
+
+    rule import_epochs:
+        input:
+            lambda wildcards: STUDY.data.recordings.paths(wildcards.participant),
+            stimuli=f"{SOURCE}/stimuli.parquet",
+        output:
+            epochs=epochs("{participant}", STUDY.sessions),
+            trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
+        log:
+            f"{RESULTS}/logs/import_epochs/{{participant}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/import_epochs/{{participant}}.tsv"
+        priority: 10
+        conda:
+            ENVIRONMENT
+        threads: demands.preprocess(STUDY).threads
+        resources:
+            **asks(demands.preprocess(STUDY)),
+        params:
+            recordings=settings(STUDY.data.recordings),
+            grid=settings(STUDY.grid),
+        script:
+            "../scripts/import_epochs.py"
 
 
-rule preprocess:
-    input:
-        raw=[recording("{participant}", session) for session in STUDY.sessions],
-    output:
-        epochs=epochs("{participant}", STUDY.sessions),
-        trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
-    log:
-        f"{RESULTS}/logs/preprocess/{{participant}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/preprocess/{{participant}}.tsv"
-    # before the test half of anybody is decoded: no model waits for that
-    priority: 10
-    conda:
-        ENVIRONMENT
-    threads: demands.preprocess(STUDY).threads
-    resources:
-        **asks(demands.preprocess(STUDY)),
-    params:
-        sessions=STUDY.sessions,
-        preprocessing=settings(STUDY.preprocessing),
-        grid=settings(STUDY.grid),
-    script:
-        "../scripts/preprocess.py"
+if STUDY.has_halves:
 
+    rule decode_rdm:
+        input:
+            epochs=lambda wildcards: epochs(
+                wildcards.participant, STUDY.sessions_of(wildcards.half)
+            ),
+            stimuli=f"{SOURCE}/stimuli.parquet",
+        output:
+            # of the whole training half, or of its first few sessions ("train-2")
+            f"{RESULTS}/rdm/{{participant}}_{{half,train(-[0-9]+)?}}.parquet",
+        log:
+            f"{RESULTS}/logs/decode_rdm/{{participant}}_{{half}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
+        priority: 10
+        conda:
+            ENVIRONMENT
+        threads: demands.decode(STUDY).threads
+        resources:
+            **asks(demands.decode(STUDY)),
+            **(GPU_REQUEST if STUDY.decoding.device == "cuda" else {}),
+        params:
+            decoding=settings(STUDY.decoding),
+            seed=STUDY.seed_of("decode_rdm"),
+            # finished time points, from which a job that was killed goes on
+            scratch=f"{RESULTS}/scratch/{{participant}}_{{half}}",
+        script:
+            "../scripts/decode_rdm.py"
 
-rule decode_rdm:
-    input:
-        epochs=lambda wildcards: epochs(
-            wildcards.participant, STUDY.sessions_of(wildcards.half)
-        ),
-        stimuli=f"{SOURCE}/stimuli.parquet",
-    output:
-        # of the whole training half, or of its first few sessions ("train-2")
-        f"{RESULTS}/rdm/{{participant}}_{{half,train(-[0-9]+)?}}.parquet",
-    log:
-        f"{RESULTS}/logs/decode_rdm/{{participant}}_{{half}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode_rdm/{{participant}}_{{half}}.tsv"
-    priority: 10
-    conda:
-        ENVIRONMENT
-    threads: demands.decode(STUDY).threads
-    resources:
-        **asks(demands.decode(STUDY)),
-        **(GPU_REQUEST if STUDY.decoding.device == "cuda" else {}),
-    params:
-        decoding=settings(STUDY.decoding),
-        seed=STUDY.seed_of("decode_rdm"),
-        # finished time points, from which a job that was killed goes on
-        scratch=f"{RESULTS}/scratch/{{participant}}_{{half}}",
-    script:
-        "../scripts/decode_rdm.py"
+    use rule decode_rdm as decode_test_rdm with:
+        output:
+            f"{RESULTS}/rdm/{{participant}}_{{half,test}}.parquet",
+        log:
+            f"{RESULTS}/logs/decode_test_rdm/{{participant}}_{{half}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/decode_test_rdm/{{participant}}_{{half}}.tsv"
+        priority: 0
 
+else:
 
-use rule decode_rdm as decode_test_rdm with:
-    output:
-        f"{RESULTS}/rdm/{{participant}}_{{half,test}}.parquet",
-    log:
-        f"{RESULTS}/logs/decode_test_rdm/{{participant}}_{{half}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/decode_test_rdm/{{participant}}_{{half}}.tsv"
-    priority: 0
+    rule import_rdm:
+        input:
+            file=STUDY.data.recordings.file,
+            order=STUDY.data.recordings.order_files,
+            stimuli=f"{SOURCE}/stimuli.parquet",
+        output:
+            f"{RESULTS}/rdm/{{participant}}_all.parquet",
+        log:
+            f"{RESULTS}/logs/import_rdm/{{participant}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/import_rdm/{{participant}}.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(demands.import_rdms(STUDY)),
+        params:
+            rdms=settings(STUDY.data.recordings),
+            participants=STUDY.participants,
+            grid=settings(STUDY.grid),
+        script:
+            "../scripts/import_rdm.py"

@@ -1,40 +1,65 @@
 # Fine-tuning: to behaviour, to the group's MEG, to each person's MEG.
 
 TRAINED = f"{RESULTS}/models"
+BEHAVIOR_MODEL = f"{TRAINED}/behavior.safetensors"
 
+if STUDY.learns_behavior:
 
-rule tune_behavior:
-    input:
-        backbone=BACKBONE,
-        stimuli=f"{SOURCE}/stimuli.parquet",
-        dimensions=f"{SOURCE}/dimensions.parquet",
-        embedding=f"{SOURCE}/behavior_embedding.parquet",
-    output:
-        model=f"{TRAINED}/behavior.safetensors",
-        log=f"{TRAINED}/behavior_training.parquet",
-    log:
-        f"{RESULTS}/logs/tune_behavior.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tune_behavior.tsv"
-    # on the longest way through the workflow
-    priority: 50
-    conda:
-        ENVIRONMENT
-    threads: STUDY.compute.threads
-    resources:
-        **asks_gpu(demands.tune_behavior(STUDY)),
-    params:
-        stage=stages.behavior(STUDY),
-        # the state after every epoch, from which a job that was killed goes on
-        scratch=f"{RESULTS}/scratch/behavior",
-    script:
-        "../scripts/tune_behavior.py"
+    rule tune_behavior:
+        input:
+            backbone=BACKBONE,
+            stimuli=f"{SOURCE}/stimuli.parquet",
+            dimensions=f"{SOURCE}/dimensions.parquet",
+            embedding=f"{SOURCE}/behavior_embedding.parquet",
+        output:
+            model=BEHAVIOR_MODEL,
+            log=f"{TRAINED}/behavior_training.parquet",
+        log:
+            f"{RESULTS}/logs/tune_behavior.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/tune_behavior.tsv"
+        # on the longest way through the workflow
+        priority: 50
+        conda:
+            ENVIRONMENT
+        threads: STUDY.compute.threads
+        resources:
+            **asks_gpu(demands.tune_behavior(STUDY)),
+        params:
+            stage=stages.behavior(STUDY),
+            # the state after every epoch, from which a job that was killed goes on
+            scratch=f"{RESULTS}/scratch/behavior",
+        script:
+            "../scripts/tune_behavior.py"
+
+else:
+
+    # The Behavior model of another study, or CLIP itself, in this study's place for it.
+    rule adopt_behavior:
+        input:
+            backbone=BACKBONE,
+            model=STUDY.data.behavior.models,
+        output:
+            BEHAVIOR_MODEL,
+        log:
+            f"{RESULTS}/logs/adopt_behavior.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/adopt_behavior.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(demands.import_backbone(STUDY)),
+        params:
+            behavior=settings(STUDY.data.behavior),
+            images=STUDY.protocol.images,
+        script:
+            "../scripts/adopt_behavior.py"
 
 
 rule initialise_reweighting:
     input:
         backbone=BACKBONE,
-        start=rules.tune_behavior.output.model,
+        start=BEHAVIOR_MODEL,
         stimuli=f"{SOURCE}/stimuli.parquet",
         rdms=trained_on(STUDY, "group"),
     output:
@@ -57,7 +82,7 @@ rule initialise_reweighting:
 rule fit_group_reweighting:
     input:
         backbone=BACKBONE,
-        start=rules.tune_behavior.output.model,
+        start=BEHAVIOR_MODEL,
         reweighting=rules.initialise_reweighting.output[0],
         stimuli=f"{SOURCE}/stimuli.parquet",
         rdms=trained_on(STUDY, "group"),
@@ -116,7 +141,7 @@ use rule fit_group_reweighting as fit_individual_reweightings with:
         start=(
             rules.tune_group.output.model
             if STUDY.protocol.individual_starts_from == "group"
-            else rules.tune_behavior.output.model
+            else BEHAVIOR_MODEL
         ),
         reweighting=rules.initialise_reweighting.output[0],
         stimuli=f"{SOURCE}/stimuli.parquet",

@@ -6,17 +6,19 @@ wildcard_constraints:
     variant="|".join(VARIANTS),
 
 
-use rule tune_behavior as tune_behavior_of_variant with:
-    output:
-        model=f"{VARIANT}/models/behavior.safetensors",
-        log=f"{VARIANT}/models/behavior_training.parquet",
-    log:
-        f"{RESULTS}/logs/{{family}}/{{variant}}/tune_behavior.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/{{family}}/{{variant}}/tune_behavior.tsv"
-    params:
-        stage=lambda wildcards: stages.behavior(VARIANTS[wildcards.variant]),
-        scratch=f"{RESULTS}/scratch/{{family}}/{{variant}}/behavior",
+if STUDY.learns_behavior:
+
+    use rule tune_behavior as tune_behavior_of_variant with:
+        output:
+            model=f"{VARIANT}/models/behavior.safetensors",
+            log=f"{VARIANT}/models/behavior_training.parquet",
+        log:
+            f"{RESULTS}/logs/{{family}}/{{variant}}/tune_behavior.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{{family}}/{{variant}}/tune_behavior.tsv"
+        params:
+            stage=lambda wildcards: stages.behavior(VARIANTS[wildcards.variant]),
+            scratch=f"{RESULTS}/scratch/{{family}}/{{variant}}/behavior",
 
 
 use rule initialise_reweighting as initialise_reweighting_of_variant with:
@@ -130,5 +132,10 @@ use rule tune_individual as tune_individual_of_variant with:
 
 
 include: "ablations.smk"
-include: "data_efficiency.smk"
 include: "held_out_participants.smk"
+
+
+# which needs minutes of raw recordings, and judgements of single triplets
+if STUDY.simulation is not None:
+
+    include: "data_efficiency.smk"
