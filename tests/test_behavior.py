@@ -42,7 +42,7 @@ def test_triplets_of_four_stimuli_by_hand():
 
 def test_pair_without_a_judgement_is_refused():
     triplets = pd.DataFrame([("a", "b", "c")], columns=["first", "second", "odd"])
-    with pytest.raises(ValueError, match="3 pairs"):
+    with pytest.raises(ValueError, match="3 of 6 pairs"):
         behavior.triplet_dissimilarity(triplets, list("abcd"))
 
 

@@ -8,7 +8,16 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.evaluate.findings import IMAGES, LABELS, Finding, Independence, Procedure, falsely_discovered, tabulate
+from cliphba.evaluate.findings import (
+    IMAGES,
+    LABELS,
+    Compared,
+    Finding,
+    Independence,
+    Procedure,
+    falsely_discovered,
+    tabulate,
+)
 from tests.planted import accepted
 
 NOTHING = Independence(images=False, data=False, people=False)
@@ -30,6 +39,37 @@ def test_independence_names_its_columns():
 def test_two_are_independent_of_what_both_are(first, second):
     expected = Independence(*(bool(a and b) for a, b in zip(first, second, strict=True)))
     assert Independence(*map(bool, first)) & Independence(*map(bool, second)) == expected
+
+
+@pytest.mark.parametrize(
+    ("compared", "trained", "behavior"),
+    [
+        (Compared(True, "held_out"), (True, True, False), (True, True, True)),
+        (Compared(False, "held_out"), (False, True, False), (False, True, True)),
+        (Compared(True, "training"), (False, False, False), (False, True, True)),
+        (Compared(True, "held_out", "runs"), (True, True, False), (True, True, True)),
+        (Compared(True, "held_out", None), (True, False, False), (True, True, True)),
+        (Compared(True, "training", None), (False, False, False), (False, True, True)),
+    ],
+)
+def test_what_models_are_independent_of_follows_from_what_they_are_compared_with(compared, trained, behavior):
+    assert (compared.of_trained, compared.of_behavior) == (Independence(*trained), Independence(*behavior))
+    assert compared.split == ("test" if compared.evaluated_on == "held_out" else "train")
+
+
+def test_where_no_recordings_stand_apart_every_row_says_so():
+    tables = {
+        "ceiling": pd.DataFrame(
+            {"value": [1.0, 2.0], **Independence(images=False, data=True, people=True).columns()}
+        ),
+        "complexity": pd.DataFrame({"value": [1.0]}),
+    }
+    found = Compared(True, "held_out", None).stated(tables)
+    expected = tables["ceiling"].assign(independent_data=False)
+    pd.testing.assert_frame_equal(found["ceiling"], expected)
+    assert "independent_data" not in found["complexity"]
+    halves = Compared(True, "held_out", "trials").stated(tables)
+    pd.testing.assert_frame_equal(halves["ceiling"], tables["ceiling"])
 
 
 def test_procedure_gives_the_arguments_of_both_kinds_of_functions():

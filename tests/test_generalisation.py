@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from cliphba import rdm, tables
 from cliphba.evaluate import generalisation
 from cliphba.evaluate.findings import Independence, Procedure
-from cliphba.evaluate.generalisation import ACROSS, MEG
+from cliphba.evaluate.generalisation import ACROSS, MEG, SAME_MEG
 from tests.planted import PROCEDURE, RESPONSE, STIMULI, TIMES, accepted, geometry, independence, names, pictures
 
 TRAINED = Independence(images=True, data=True, people=False)
@@ -142,3 +142,35 @@ def test_shuffled_images_generalise_alike_but_have_nothing_in_common():
 def test_one_participant_is_refused():
     with pytest.raises(ValueError, match="two or more participants"):
         evaluate(simulate(5, people=1))
+
+
+def test_without_halves_recordings_stand_against_themselves_and_say_so(study):
+    (model, measured, _), whole = study
+    found = evaluate((model, measured, None))
+    shown, before = matrices(found), matrices(whole)
+    assert set(shown) == {"group", SAME_MEG, ACROSS}
+    np.testing.assert_allclose(np.diagonal(shown[SAME_MEG]), 1)
+    for source in ("group", ACROSS):
+        np.testing.assert_array_equal(shown[source], before[source])
+    early, late = 6, 8
+    expected = [spearmanr(one.row(early), one.row(late))[0] for one in measured.values()]
+    assert shown[SAME_MEG][early, late] == pytest.approx(np.mean(expected), abs=1e-6)
+    rows = found["generalisation"]
+    assert independence(rows[rows["source"] == SAME_MEG]) == [(False, False, False)] * len(TIMES) ** 2
+    assert found["summary"].set_index("model").loc["group", "low"] > 0
+
+
+def test_noise_that_lasts_is_not_taken_for_likeness_where_there_are_no_halves():
+    """Recordings of nothing, whose noise fades over three samples, and a model whose geometry comes back."""
+    values = []
+    for seed in range(12):
+        model, measured, _ = simulate(seed, noise=0)
+        random = np.random.default_rng(seed)
+        silent = {}
+        for name, one in measured.items():
+            white = random.normal(size=(len(TIMES) + 2, one.values.shape[1]))
+            silent[name] = replace(one, values=(white[2:] + white[1:-1] + white[:-2]).astype(np.float32))
+        found = evaluate((model, silent, None), Procedure("spearman", 10, 20, 0))["summary"].set_index("model")
+        values.append(found.loc["group", "value"])
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+    assert np.mean(values) < 0.2

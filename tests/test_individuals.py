@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, false_discovery_control, spearmanr
 
@@ -263,3 +264,21 @@ def test_a_participant_without_model_is_named():
     without = replace(people, embeddings={name: people.embeddings[name] for name in names(3)[:2]})
     with pytest.raises(ValueError, match="participant sub-01 has no personal model: train one"):
         evaluate(without)
+
+
+@pytest.mark.parametrize("number", [3, 5])
+def test_without_another_half_only_what_it_predicts_is_missing(number, tmp_path):
+    people = simulate(np.random.default_rng(24), number)
+    procedure = Procedure("spearman", 10, 40, 0)
+    whole, without = (evaluate(one, procedure) for one in (people, replace(people, other_half=None)))
+    assert set(accepted(without, tmp_path)) == set(whole)
+    for kind, column, other in (
+        ("summary", "model", "model-free"),
+        ("identification", "source", "model-free"),
+        ("second_order", "space", "MEG, other half"),
+    ):
+        rest = whole[kind][whole[kind][column] != other].reset_index(drop=True)
+        assert len(rest) < len(whole[kind])
+        pd.testing.assert_frame_equal(without.pop(kind), rest)
+    for kind, frame in without.items():
+        pd.testing.assert_frame_equal(frame, whole[kind])

@@ -57,7 +57,7 @@ def simulate(random, *, people=7, signal=True, **given):
         **{name: series(positions + one * blurred) for name, one in zip(PEOPLE, (0.2, 0.5, 8), strict=True)},
     }
     values = pd.DataFrame(positions, index=list(STIMULI), columns=list(DIMENSIONS))
-    return models, Judged(judge(random, judged, people=people, **given), values)
+    return models, Judged(STIMULI, judge(random, judged, people=people, **given), embedding=values)
 
 
 @pytest.fixture(scope="module", params=[0, 5, 7])
@@ -242,3 +242,87 @@ def test_models_over_time_only_from_onset_on():
     found = judges.evaluate(some, judged, PROCEDURE)["behavior_course"]
     assert found["time_ms"].tolist() == RESPONSE.tolist()
     assert found["value"].notna().all()
+
+
+def as_pairs(rdms):
+    """Table of an RDM as it is read from a file: pairs in any order, either of a pair first."""
+    rows, columns = rdm.pair_indices(len(rdms.stimuli))
+    named = np.array(rdms.stimuli)
+    frame = pd.DataFrame({"first": named[columns], "second": named[rows], "value": rdms.values[0]})
+    return frame.sample(frac=1, random_state=0)
+
+
+def without_triplets(seed, **given):
+    models, judged = simulate(np.random.default_rng(seed), **given)
+    return models, replace(judged, triplets=None, pairs=as_pairs(judged.human())), judged
+
+
+def test_an_rdm_in_place_of_judgements_gives_what_can_be_had_from_it(tmp_path):
+    models, of_pairs, of_triplets = without_triplets(9)
+    found, whole = (judges.evaluate(models, one, PROCEDURE) for one in (of_pairs, of_triplets))
+    assert set(accepted(found, tmp_path)) == {"behavior_rdm", "behavior_course", "summary"}
+    for kind in ("behavior_rdm", "behavior_course"):
+        pd.testing.assert_frame_equal(found[kind], whole[kind])
+    agreement = whole["summary"]["metric"].str.startswith("behavior_rho")
+    ceilings = whole["summary"]["model"].str.contains("lower|upper")
+    # nobody knows how sure an RDM is, nor whose it is
+    expected = whole["summary"][agreement & ~ceilings].assign(people=0).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found["summary"], expected)
+
+
+def test_an_rdm_beside_judgements_is_what_models_are_compared_with_and_has_no_ceiling_from_them():
+    models, of_pairs, of_triplets = without_triplets(10)
+    turned = of_pairs.pairs.assign(value=1 - of_pairs.pairs["value"])
+    both = judges.evaluate(models, replace(of_triplets, pairs=turned), PROCEDURE)
+    alone = judges.evaluate(models, of_triplets, PROCEDURE)
+    pd.testing.assert_frame_equal(both["odd_one_out"], alone["odd_one_out"])
+    rho = [one["summary"].set_index(["metric", "model"])["value"] for one in (both, alone)]
+    assert rho[0]["behavior_rho", "behavior"] == pytest.approx(-rho[1]["behavior_rho", "behavior"])
+    assert ("behavior_rho", "lower ceiling") not in rho[0]
+
+
+def test_without_an_embedding_its_rows_alone_are_missing():
+    models, judged = simulate(np.random.default_rng(11))
+    found, whole = (judges.evaluate(models, one, PROCEDURE) for one in (replace(judged, embedding=None), judged))
+    for kind in ("behavior_rdm", "behavior_course", "odd_one_out", "summary"):
+        rest = whole[kind]
+        if "model" in rest:
+            rest = rest[~rest["model"].isin(["embedding", "ceiling"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found[kind], rest)
+
+
+def test_images_that_nobody_judged_are_left_out(caplog):
+    models, judged = simulate(np.random.default_rng(12))
+    some = list(STIMULI[:3] + STIMULI[5:10])
+    columns = ["first", "second", "odd"]
+    few = judged.triplets[judged.triplets[columns].isin(some).all(axis=1)]
+    among = Judged.among(STIMULI, triplets=few, embedding=judged.embedding)
+    assert list(among.stimuli) == some
+    assert "people judged 8 of 14 test images" in caplog.text
+    assert len(among.by_choice()["embedding"].stimuli) == 8
+    found = judges.evaluate({name: one.of(some) for name, one in models.items()}, among, PROCEDURE)
+    assert set(found["summary"]["images"]) == {8}
+
+
+def test_pairs_without_a_judgement_are_counted():
+    models, judged = simulate(np.random.default_rng(13))
+    together = judged.triplets[["first", "second", "odd"]].isin(STIMULI[:2]).sum(axis=1) == 2
+    gap = Judged.among(STIMULI, triplets=judged.triplets[~together])
+    with pytest.raises(ValueError, match="1 of 91 pairs of stimuli occur in no triplet: add judgements of them, or"):
+        judges.evaluate(models, gap, PROCEDURE)
+    with pytest.raises(ValueError, match="human RDM lacks 1 of the 91 pairs of 14 stimuli: add them"):
+        Judged.among(STIMULI, pairs=as_pairs(judged.human()).iloc[1:]).human()
+
+
+def test_judgements_of_hardly_any_image_are_refused():
+    _, judged = simulate(np.random.default_rng(14))
+    few = judged.triplets[judged.triplets[["first", "second", "odd"]].isin(STIMULI[:3]).all(axis=1)]
+    with pytest.raises(ValueError, match="people judged 3 of 14 test images: give judgements"):
+        Judged.among(STIMULI, triplets=few)
+
+
+def test_an_embedding_of_other_images_is_no_ceiling(caplog):
+    _, judged = simulate(np.random.default_rng(15))
+    found = Judged.among(STIMULI, triplets=judged.triplets, embedding=judged.embedding.iloc[1:])
+    assert found.by_dimensions() == {}
+    assert "embedding lacks images that were judged" in caplog.text

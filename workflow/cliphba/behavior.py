@@ -86,6 +86,60 @@ def triplet_positions(triplets: pd.DataFrame, stimuli: Sequence[str]) -> NDArray
     return np.stack([index.get_indexer(pd.Index(triplets[column])) for column in ("first", "second", "odd")], axis=1)
 
 
+def judged_stimuli(told: pd.DataFrame | None, stimuli: Sequence[str]) -> list[str]:
+    """List those of some stimuli that were judged together with others of them.
+
+    Parameters
+    ----------
+    told
+        Columns first, second and, of triplets, odd: stimulus identifiers; None: nobody judged anything.
+    stimuli
+        In the order to be kept.
+    """
+    if told is None:
+        return []
+    columns = [name for name in ("first", "second", "odd") if name in told]
+    together = told.loc[told[columns].isin(list(stimuli)).all(axis=1), columns]
+    named = set(together.to_numpy().ravel())
+    return [stimulus for stimulus in stimuli if stimulus in named]
+
+
+def pair_dissimilarity(pairs: pd.DataFrame, stimuli: Sequence[str]) -> NDArray[np.float64]:
+    """RDM from a table of pairs.
+
+    Parameters
+    ----------
+    pairs
+        Columns first, second (in either order) and value.
+    stimuli
+        Order of the RDM; pairs of other stimuli are ignored.
+
+    Returns
+    -------
+    ndarray
+        (pairs,).
+
+    Raises
+    ------
+    ValueError
+        If a pair of the stimuli is missing.
+    """
+    index = pd.Index(stimuli)
+    first, second = (index.get_indexer(pd.Index(pairs[column])) for column in ("first", "second"))
+    square = np.full((len(stimuli), len(stimuli)), np.nan)
+    known = (first >= 0) & (second >= 0)
+    for rows, columns in ((first, second), (second, first)):
+        square[rows[known], columns[known]] = pairs["value"].to_numpy(np.float64)[known]
+    dissimilarity: NDArray[np.float64] = rdm.to_triangle(square)
+    missing = np.isnan(dissimilarity).sum()
+    if missing:
+        raise ValueError(
+            f"the human RDM lacks {missing} of the {len(dissimilarity)} pairs of {len(stimuli)} stimuli: add them, "
+            "or leave stimuli out of it altogether"
+        )
+    return dissimilarity
+
+
 def triplet_dissimilarity(triplets: pd.DataFrame, stimuli: list[str]) -> NDArray[np.float64]:
     """RDM of odd-one-out judgements: 1 - share of presentations in which a pair was kept together.
 
@@ -115,7 +169,10 @@ def triplet_dissimilarity(triplets: pd.DataFrame, stimuli: list[str]) -> NDArray
         np.add.at(presented, (codes[:, first], codes[:, second]), 1)
     together, presented = (rdm.to_triangle(counts + counts.T) for counts in (together, presented))
     if (presented == 0).any():
-        raise ValueError(f"{(presented == 0).sum()} pairs of stimuli occur in no triplet: add judgements of them")
+        raise ValueError(
+            f"{(presented == 0).sum()} of {len(presented)} pairs of stimuli occur in no triplet: add judgements of "
+            "them, or give an RDM instead of triplets"
+        )
     dissimilarity: NDArray[np.float64] = 1 - together / presented
     return dissimilarity
 

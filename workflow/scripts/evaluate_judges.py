@@ -12,9 +12,10 @@ test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
 embedding = tables.read(inputs.embedding, "behavior_embedding").pivot(
     index="stimulus", columns="dimension", values="value"
 )
+judged = judges.Judged.among(test, triplets=tables.read(inputs.triplets, "triplets"), embedding=embedding)
 found = judges.evaluate(
-    {Path(path).stem: tables.read_embedding(path).rdms(test) for path in inputs.embeddings},
-    judges.Judged(tables.read(inputs.triplets, "triplets"), embedding.loc[test]),
+    {Path(path).stem: tables.read_embedding(path).rdms(judged.stimuli) for path in inputs.embeddings},
+    judged,
     Procedure(**params.procedure),
     images_held_out=params.images_held_out,
 )
@@ -23,4 +24,4 @@ made_by = tables.provenance(
     inputs=tables.by_folder([*inputs.embeddings, inputs.embedding, inputs.triplets]),
 )
 for kind, frame in found.items():
-    tables.write(frame, snakemake.output[kind], kind, images=len(test), **made_by)
+    tables.write(frame, snakemake.output[kind], kind, images=len(judged.stimuli), **made_by)

@@ -20,7 +20,14 @@ from skimage.measure import shannon_entropy
 from cliphba import rdm
 from cliphba.evaluate import alignment, partial, significance
 from cliphba.evaluate.bootstrap import Estimate
-from cliphba.evaluate.findings import PEOPLE_AND_IMAGES, Finding, Independence, Procedure, tabulate
+from cliphba.evaluate.findings import (
+    PEOPLE_AND_IMAGES,
+    UNTRAINED,
+    Finding,
+    Independence,
+    Procedure,
+    tabulate,
+)
 from cliphba.evaluate.group import GROUP, course
 from cliphba.evaluate.significance import Question, Significance
 from cliphba.tables import RDMs, RDMSeries
@@ -29,8 +36,6 @@ Picture = NDArray[np.uint8]
 
 #: All measures together, and the group model's alignment with every one of them partialled out.
 COMPLEXITY, WITHOUT = "complexity", f"{GROUP} without complexity"
-#: Nothing of it was fitted to anybody.
-UNFITTED = Independence(images=True, data=True, people=True)
 
 JPEG_QUALITY = 75
 
@@ -166,7 +171,7 @@ def evaluate(
     }
     tested[WITHOUT] = partial.test(left.rho[WITHOUT].value, group, measured, controls, procedure)
     rho = {**found.rho, **left.rho}
-    sources = {**dict.fromkeys(complexity, UNFITTED), WITHOUT: independence}
+    sources = {**dict.fromkeys(complexity, UNTRAINED), WITHOUT: independence}
     courses = [course(found, name, rho[name], tested[name], sources[name]) for name in rho]
     findings = [
         _area(name, rho[name].map(found.area).mean_over_participants(found.draws), tested[name], sources[name])

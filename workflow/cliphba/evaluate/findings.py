@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,59 @@ class Independence:
     def columns(self) -> dict[str, bool]:
         """Give the columns of a results table."""
         return {f"independent_{name}": value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Which images and recordings models of MEG are compared with, beside those that they were trained on.
+
+    Attributes
+    ----------
+    images_held_out
+        Whether test images have shaped nothing: no target, no curves.
+    evaluated_on
+        "held_out": test images in the test half of the data; "training": those of training.
+    halves_of
+        What the two halves of the data are made of, such as sessions; None: there is no more than one set of
+        recordings, and models are trained on it, too.
+    """
+
+    images_held_out: bool
+    evaluated_on: Literal["held_out", "training"]
+    halves_of: str | None = "sessions"
+
+    @property
+    def split(self) -> str:
+        """Images that models are compared on."""
+        return "test" if self.evaluated_on == "held_out" else "train"
+
+    @property
+    def of_behavior(self) -> Independence:
+        """Of Behavior, which no recordings have shaped."""
+        return Independence(images=self._images, data=True, people=True)
+
+    @property
+    def of_trained(self) -> Independence:
+        """Of models that were trained on recordings of the same people."""
+        data = self.evaluated_on == "held_out" and self.halves_of is not None
+        return Independence(images=self._images, data=data, people=False)
+
+    def stated(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        """State in every row that it is independent in images only, where no recordings stand apart."""
+        if self.halves_of is not None:
+            return dict(tables)
+        return {
+            kind: table.assign(independent_data=False) if "independent_data" in table else table
+            for kind, table in tables.items()
+        }
+
+    @property
+    def _images(self) -> bool:
+        return self.images_held_out and self.evaluated_on == "held_out"
+
+
+#: Of what nobody's recordings or judgements have shaped, such as plain CLIP.
+UNTRAINED = Independence(images=True, data=True, people=True)
 
 
 @dataclass(frozen=True)

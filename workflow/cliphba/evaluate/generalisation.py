@@ -3,6 +3,8 @@
 The RDM at each time is correlated with that at each other time, as King & Dehaene (2014,
 doi:10.1016/j.tics.2014.01.002) do with classifiers. Of recordings, one half of the sessions is set against the other:
 noise that lasts over time is then in one of them only, and the diagonal is how reliable the RDM of a time is, not 1.
+Where there are no halves, recordings are set against themselves, which is another thing and has another name: what
+lasts may then be noise, and the diagonal is 1.
 """
 
 from __future__ import annotations
@@ -21,10 +23,14 @@ from cliphba.evaluate.group import CEILINGS, GROUP
 from cliphba.progress import track
 from cliphba.tables import RDMSeries
 
-#: One half of the recordings against the other; the model (time_ms) against the recordings (other_time_ms).
-MEG, ACROSS = "MEG", f"{GROUP} with MEG"
-#: The same people, shown the same images in other sessions.
-HALVES = Independence(images=False, data=True, people=False)
+#: One half of the recordings against the other, or against themselves; the model (time_ms) against the recordings
+#: (other_time_ms).
+MEG, SAME_MEG, ACROSS = "MEG", "MEG with itself", f"{GROUP} with MEG"
+#: The same people, shown the same images in other sessions, or in the same.
+RECORDINGS = {
+    MEG: Independence(images=False, data=True, people=False),
+    SAME_MEG: Independence(images=False, data=False, people=False),
+}
 
 Halves = tuple[RDMSeries, RDMSeries]
 
@@ -35,7 +41,7 @@ BLOCK = 5_000_000
 def evaluate(
     model: RDMSeries,
     measured: Mapping[str, RDMSeries],
-    other_half: Mapping[str, RDMSeries],
+    other_half: Mapping[str, RDMSeries] | None,
     procedure: Procedure,
     *,
     independence: Independence,
@@ -47,7 +53,7 @@ def evaluate(
     model
         RDMs of the group model at the times of the recordings; not-a-number up to onset.
     measured, other_half
-        Participant to RDMs of the same images, from either half of the data.
+        Participant to RDMs of the same images, from either half of the data; None: there is no other half.
     procedure
         How RDMs are compared, and the resamples.
     independence
@@ -56,24 +62,25 @@ def evaluate(
     Returns
     -------
     dict
-        Kind to table: ``generalisation`` (of recordings the mean over participants) and ``summary``, which says how
-        alike model and recordings generalise, see `likeness`. That number has no p: however images are relabelled, a
-        model generalises as it does.
+        Kind to table: ``generalisation`` (of recordings the mean over participants, `MEG` or, without another half,
+        `SAME_MEG`) and ``summary``, which says how alike model and recordings generalise, see `likeness`. That number
+        has no p: however images are relabelled, a model generalises as it does.
 
     Raises
     ------
     ValueError
         If there is only one participant.
     """
-    people = [(measured[name], other_half[name]) for name in measured]
+    recordings, others = (SAME_MEG, measured) if other_half is None else (MEG, other_half)
+    people = [(measured[name], others[name]) for name in measured]
     times = range(len(model.times_ms))
     own = _comparable(model, times, procedure)
     matrices = {
         GROUP: bootstrap.compare(own, own),
-        MEG: np.mean([_across_halves(pair, times, procedure) for pair in people], axis=0),
+        recordings: np.mean([_across_halves(pair, times, procedure) for pair in people], axis=0),
         ACROSS: np.mean([bootstrap.compare(own, _comparable(one, times, procedure)) for one, _ in people], axis=0),
     }
-    sources = {**CEILINGS, GROUP: independence, MEG: HALVES, ACROSS: independence}
+    sources = {**CEILINGS, **RECORDINGS, GROUP: independence, ACROSS: independence}
     parts = [
         _tabulate(matrix, model.times_ms).assign(source=name, **sources[name].columns())
         for name, matrix in matrices.items()
@@ -100,7 +107,8 @@ def likeness(model: RDMSeries, people: Sequence[Halves], procedure: Procedure) -
     model
         Its RDMs.
     people
-        Of each participant the RDMs of the same images at the same times from either half of the data.
+        Of each participant the RDMs of the same images at the same times from either half of the data, or twice the
+        same.
     procedure
         How RDMs are compared, and the resamples.
 

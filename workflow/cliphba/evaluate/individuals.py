@@ -46,7 +46,8 @@ class People:
     group
         RDMs of the group model.
     measured, other_half
-        Participant to RDMs: those that models are compared with, and those of the other half of the data.
+        Participant to RDMs: those that models are compared with, and those of the other half of the data; None: there
+        is no other half.
     reweighting
         Weights of the blocks in every personal model, a table of kind ``reweighting``.
     """
@@ -54,7 +55,7 @@ class People:
     embeddings: Mapping[str, Embedding]
     group: RDMs
     measured: Mapping[str, RDMs]
-    other_half: Mapping[str, RDMs]
+    other_half: Mapping[str, RDMs] | None
     reweighting: pd.DataFrame
 
     def models(self) -> dict[str, RDMs]:
@@ -83,7 +84,7 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     dict
         Kind to table: ``alignment``, ``contrast`` and ``latency`` (of personal models), ``identification``,
         ``differences``, ``second_order`` and ``summary``. Tests that the number of participants puts out of reach are
-        left out.
+        left out; without another half, so are all rows of it and what it predicts, `MODEL_FREE`.
 
     Raises
     ------
@@ -92,8 +93,10 @@ def evaluate(people: People, procedure: Procedure, *, independence: Independence
     """
     models = people.models()
     found = alignment.measure({**models, GROUP: people.group}, people.measured, **procedure.bootstrap())
-    halves = alignment.measure(people.other_half, people.measured, **procedure.bootstrap())
-    sources = {PERSONAL: (found, independence), MODEL_FREE: (halves, OTHER_HALF)}
+    sources = {PERSONAL: (found, independence)}
+    if people.other_half is not None:
+        halves = alignment.measure(people.other_half, people.measured, **procedure.bootstrap())
+        sources[MODEL_FREE] = (halves, OTHER_HALF)
     own = _test_each(models, people.measured, None, procedure)
     gains = _test_each(models, people.measured, people.group, procedure)
     mean = _test_mean(found, models, people, procedure)
@@ -206,8 +209,10 @@ def _margins(source: str, found: Alignments, independence: Independence) -> list
 
 
 def _spaces(models: Mapping[str, RDMs], people: People, procedure: Procedure) -> dict[str, Estimate]:
-    """RDMs of participants: by their models, their recordings, the other half of their recordings."""
-    spaces = {MODELS: models, MEG: people.measured, OTHER_MEG: people.other_half}
+    """RDMs of participants: by their models, their recordings, the other half of their recordings if there is one."""
+    spaces: dict[str, Mapping[str, RDMs]] = {MODELS: models, MEG: people.measured}
+    if people.other_half is not None:
+        spaces[OTHER_MEG] = people.other_half
     return {
         name: second_order.dissimilarity(alignment.measure(shown, shown, **procedure.bootstrap()))
         for name, rdms in spaces.items()
@@ -233,6 +238,7 @@ def _second_order(
             test=PEOPLE_LABELS,
         )
         for source, (space, independent) in predictions.items()
+        if space in spaces
     ]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from cliphba import behavior as judgements
 from cliphba import rdm
 from cliphba.evaluate import alignment, behavior, odd_one_out, permutation, significance
 from cliphba.evaluate.alignment import LOWER, UPPER
+from cliphba.evaluate.bootstrap import Reals
 from cliphba.evaluate.findings import IMAGES, JUDGE_SIGNS, LABELS, Finding, Independence, Procedure, tabulate
 from cliphba.evaluate.group import BEHAVIOR, CLIP, GROUP
 from cliphba.evaluate.odd_one_out import Accuracies
@@ -24,11 +26,15 @@ logger = logging.getLogger(__name__)
 #: The embedding that Behavior was trained to reach, and its RDM: the most that can be expected of Behavior's.
 EMBEDDING, CEILING = "embedding", "ceiling"
 CONTRAST = f"{BEHAVIOR} - {CLIP}"
+#: The RDM of people.
+HUMAN = "human"
 #: Random halvings of the judgements behind the noise ceiling of the human RDM.
 HALVINGS = 20
+#: Labels of fewer images cannot be permuted.
+LEAST_IMAGES = 4
 
 INDEPENDENCE = {
-    "human": Independence(images=False, data=False, people=False),
+    HUMAN: Independence(images=False, data=False, people=False),
     CLIP: Independence(images=True, data=True, people=True),
     EMBEDDING: Independence(images=False, data=False, people=False),
     CEILING: Independence(images=False, data=False, people=False),
@@ -39,35 +45,99 @@ INDEPENDENCE = {
 
 @dataclass(frozen=True)
 class Judged:
-    """What people said of some images.
+    """What people said of some images: single judgements, or no more than an RDM made of such.
 
     Attributes
     ----------
+    stimuli
+        Identifiers in the order to be used.
     triplets
-        Their judgements, a table of kind ``triplets``.
+        Their judgements, a table of kind ``triplets``; None: only their RDM is known.
+    pairs
+        That RDM, rows of the source `HUMAN` of a table of kind ``behavior_rdm``; None: it is made of the judgements.
     embedding
-        (stimuli, dimensions) their behavioural embedding, indexed by stimulus, in the order to be used.
+        (stimuli, dimensions) their behavioural embedding, indexed by stimulus; None: there is none.
     """
 
-    triplets: pd.DataFrame
-    embedding: pd.DataFrame
+    stimuli: tuple[str, ...]
+    triplets: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
+    embedding: pd.DataFrame | None = None
 
-    @property
-    def stimuli(self) -> tuple[str, ...]:
-        """Identifiers in order."""
-        return tuple(self.embedding.index)
+    @classmethod
+    def among(
+        cls,
+        stimuli: Sequence[str],
+        *,
+        triplets: pd.DataFrame | None = None,
+        pairs: pd.DataFrame | None = None,
+        embedding: pd.DataFrame | None = None,
+    ) -> Judged:
+        """Keep to those images that people judged.
+
+        Parameters
+        ----------
+        stimuli
+            Identifiers in order.
+        triplets, pairs
+            Judgements of these images among others, or an RDM, see the attributes.
+        embedding
+            As in the attributes; it is left out if it lacks one of the images judged.
+
+        Raises
+        ------
+        ValueError
+            If fewer than 4 of the images were judged.
+        """
+        named = judgements.judged_stimuli(triplets if pairs is None else pairs, stimuli)
+        if len(named) < LEAST_IMAGES:
+            raise ValueError(
+                f"people judged {len(named)} of {len(stimuli)} test images: give judgements (data.behavior) of "
+                f"{LEAST_IMAGES} or more of them, or none"
+            )
+        if len(named) < len(stimuli):
+            logger.warning("people judged %d of %d test images: the others are left out", len(named), len(stimuli))
+        if embedding is not None and not set(named) <= set(embedding.index):
+            logger.warning("the behavioural embedding lacks images that were judged: it stands nowhere as a ceiling")
+            embedding = None
+        return cls(tuple(named), triplets, pairs, embedding)
 
     def human(self) -> RDMs:
-        """RDM of the judgements."""
-        return RDMs.static(judgements.triplet_dissimilarity(self.triplets, list(self.stimuli)), self.stimuli)
+        """RDM of the judgements.
 
-    def by_dimensions(self) -> RDMs:
-        """RDM of the embedding as models have theirs, by correlation over dimensions."""
-        return RDMs.static(rdm.correlation_distance(self.embedding.to_numpy()), self.stimuli)
+        Raises
+        ------
+        ValueError
+            If pairs of images were not judged.
+        """
+        stimuli = list(self.stimuli)
+        if self.pairs is not None:
+            return RDMs.static(judgements.pair_dissimilarity(self.pairs, stimuli), stimuli)
+        if self.triplets is not None:
+            return RDMs.static(judgements.triplet_dissimilarity(self.triplets, stimuli), stimuli)
+        raise ValueError("there are no human judgements: give triplets or an RDM")
 
-    def by_choice(self) -> RDMs:
-        """RDM of the embedding as its own model of choice has it, by dot products."""
-        return RDMs.static(judgements.dot_product_dissimilarity(self.embedding.to_numpy()), self.stimuli)
+    def by_dimensions(self) -> dict[str, RDMs]:
+        """RDM of the embedding, if there is one, as models have theirs, by correlation over dimensions."""
+        return self._of_embedding(CEILING, rdm.correlation_distance)
+
+    def by_choice(self) -> dict[str, RDMs]:
+        """RDM of the embedding, if there is one, as its own model of choice has it, by dot products."""
+        return self._of_embedding(EMBEDDING, judgements.dot_product_dissimilarity)
+
+    def _of_embedding(self, name: str, dissimilarity: Callable[[Reals], Reals]) -> dict[str, RDMs]:
+        if self.embedding is None:
+            return {}
+        values = self.embedding.loc[list(self.stimuli)].to_numpy()
+        return {name: RDMs.static(dissimilarity(values), self.stimuli)}
+
+
+class _OneByOne(NamedTuple):
+    """What comes of single judgements: their table, findings, and how many judges are known."""
+
+    table: pd.DataFrame
+    findings: list[Finding]
+    judges: int
 
 
 def evaluate(
@@ -90,37 +160,54 @@ def evaluate(
     Returns
     -------
     dict
-        Kind to table: ``behavior_rdm``, ``behavior_course``, ``odd_one_out`` and ``summary``.
+        Kind to table: ``behavior_rdm``, ``behavior_course`` and ``summary``; ``odd_one_out``, if single judgements
+        are known.
+
+    Raises
+    ------
+    ValueError
+        If pairs of images were not judged.
     """
-    human, found = judged.human(), odd_one_out.Judgements.of(judged.triplets, judged.stimuli)
-    static = {name: model.without_time() for name, model in models.items()}
+    human, static = judged.human(), {name: model.without_time() for name, model in models.items()}
     # the embedding is made of judgements, its judges may be those of the judgements
     trained = Independence(images=images_held_out, data=images_held_out, people=False)
     sources = dict.fromkeys((*models, CONTRAST), trained) | INDEPENDENCE
-    accuracies = odd_one_out.measure(
-        {**static, EMBEDDING: judged.by_choice()}, found, resamples=procedure.resamples, seed=procedure.seed
-    )
+    findings = _agreement({**static, **judged.by_dimensions()}, human, sources, procedure)
+    shown = {HUMAN: human} | {name: static[name] for name in (CLIP, BEHAVIOR)}
+    tables = {
+        "behavior_rdm": _tabulate(shown, sources),
+        "behavior_course": _course(models, human, sources, procedure),
+    }
+    judges = 0
+    if judged.triplets is not None:
+        one_by_one = _one_by_one(
+            {**static, **judged.by_choice()}, judged.triplets, judged.stimuli, sources, procedure
+        )
+        known = _human_agreement(judged.triplets, judged.stimuli, sources, procedure) if judged.pairs is None else []
+        findings += [*known, *one_by_one.findings]
+        tables["odd_one_out"], judges = one_by_one.table, one_by_one.judges
+    return {**tables, "summary": tabulate(findings, images=len(judged.stimuli), people=judges)}
+
+
+def _one_by_one(
+    models: Mapping[str, RDMs],
+    triplets: pd.DataFrame,
+    stimuli: Sequence[str],
+    sources: Mapping[str, Independence],
+    procedure: Procedure,
+) -> _OneByOne:
+    """Set models against single judgements."""
+    found = odd_one_out.Judgements.of(triplets, stimuli)
+    accuracies = odd_one_out.measure(models, found, resamples=procedure.resamples, seed=procedure.seed)
     ceilings = _human_ceilings(found, procedure)
     # where judges are not known, who seems to be another may be the same
-    others = {
-        odd_one_out.ANOTHER: Independence(images=False, data=True, people=bool(found.judges)),
-        LOWER: Independence(images=False, data=True, people=bool(found.judges)),
-    }
-    return {
-        "behavior_rdm": _tabulate({"human": human} | {name: static[name] for name in (CLIP, BEHAVIOR)}, sources),
-        "behavior_course": _course(models, human, sources, procedure),
-        "odd_one_out": _tabulate_accuracies([accuracies, *ceilings], {**sources, **others}),
-        "summary": tabulate(
-            [
-                *_agreement({**static, CEILING: judged.by_dimensions()}, human, sources, procedure),
-                *_human_agreement(judged, sources, procedure),
-                *_accuracies(accuracies, {**static, EMBEDDING: judged.by_choice()}, found, sources, procedure),
-                *_human_accuracies(ceilings, {**sources, **others}),
-            ],
-            images=len(judged.stimuli),
-            people=len(found.judges),
-        ),
-    }
+    other = Independence(images=False, data=True, people=bool(found.judges))
+    stated = {**sources, odd_one_out.ANOTHER: other, LOWER: other}
+    findings = [
+        *_accuracies(accuracies, models, found, sources, procedure),
+        *_human_accuracies(ceilings, stated),
+    ]
+    return _OneByOne(_tabulate_accuracies([accuracies, *ceilings], stated), findings, len(found.judges))
 
 
 def _agreement(
@@ -152,12 +239,14 @@ def _person(model: str) -> str | None:
     return None if model in (CLIP, BEHAVIOR, GROUP, CONTRAST, EMBEDDING, CEILING) else model
 
 
-def _human_agreement(judged: Judged, sources: Mapping[str, Independence], procedure: Procedure) -> list[Finding]:
-    """Noise ceiling of the correlation with the human RDM, where that can be known."""
+def _human_agreement(
+    triplets: pd.DataFrame, stimuli: Sequence[str], sources: Mapping[str, Independence], procedure: Procedure
+) -> list[Finding]:
+    """Noise ceiling of the correlation with the RDM of judgements, where that can be known."""
     try:
         bounds = odd_one_out.rdm_ceiling(
-            judged.triplets,
-            judged.stimuli,
+            triplets,
+            stimuli,
             splits=HALVINGS,
             resamples=procedure.resamples,
             seed=procedure.seed,
