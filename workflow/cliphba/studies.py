@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from cliphba import config
+from cliphba import config, sources
 
 # The grid of all: 50 Hz resolves responses whose latencies lie 20-30 ms apart and keeps the demo at minutes.
 GRID = config.TimeGrid(start_ms=-100, stop_ms=600, step_ms=20)
@@ -145,6 +145,53 @@ AS_118_IMAGES = config.Study(
     backbone=LARGE_BACKBONE,
 )
 
+TEMPLATE = config.Study(
+    name="my-study",
+    participants=people(3),
+    grid=config.TimeGrid(start_ms=-100, stop_ms=600, step_ms=10),
+    preprocessing=config.Preprocessing(low_pass_hz=30),
+    data=sources.Data(
+        stimuli=sources.Stimuli(
+            images="data/my-study/images", training_images=70, validation_images=10, test_images=20
+        ),
+        recordings=sources.BIDSRecordings(
+            kind="bids", root="data/my-study/bids", task="pictures", sessions=["01", "02", "03", "04"]
+        ),
+    ),
+    backbone=config.Backbone(architecture="ViT-L-14-quickgelu", weights="openai"),
+    saliency=config.Saliency(images=4),
+)
+TEMPLATE_SETTINGS = (
+    "name", "participants", "grid", "data", "evaluation_sets", "backbone", "preprocessing", "decoding", "compute",
+)  # fmt: skip
+# Other kinds of data, by the section that they take the place of.
+TEMPLATE_ALTERNATIVES: dict[str, list[BaseModel]] = {
+    "recordings": [
+        sources.EpochsRecordings(
+            kind="epochs",
+            files="data/my-study/{participant}_ses-{session}_epo.fif",
+            sessions=["01", "02", "03", "04"],
+        ),
+        sources.RDMRecordings(
+            kind="rdms", file="data/my-study/rdms.npy", format="numpy", start_ms=-100, step_ms=10, samples=71
+        ),
+    ],
+    "behavior": [
+        sources.TablesBehavior(kind="tables", embedding="data/my-study/embedding.tsv", rdm="data/my-study/rdm.tsv"),
+        sources.THINGSBehavior(kind="things", folder="data/things"),
+        sources.ModelBehavior(kind="model", model="results/things-meg/models/behavior.safetensors"),
+    ],
+}
+
+TEMPLATE_HEADER = """\
+# Template for a study of your own: copy this file to config/studies/<name>.yaml, edit the copy, and run
+#   cliphba check config/studies/<name>.yaml
+#   snakemake --cores 8 all --configfile config/studies/<name>.yaml
+# docs/your-own-data.md leads through it. Paths begin at the repository. What is not said here has the value of
+# config/config.yaml's comments: every setting there can stand here, too (training, statistics, protocol ...).
+# Generated from the typed configuration (workflow/cliphba) by `make config`.
+"""
+
 HEADER = """\
 # {title}
 # Generated from the typed configuration (workflow/cliphba/config.py and studies.py) by `make config`.
@@ -153,10 +200,16 @@ HEADER = """\
 """
 
 
-def _lines(section: BaseModel, indent: int, decided: Mapping[str, Any], published: bool) -> Iterator[str]:
-    """Write a section; `decided` are those of its settings that the protocol decides, as published."""
+def _lines(
+    section: BaseModel, indent: int, decided: Mapping[str, Any], published: bool, names: Collection[str] = ()
+) -> Iterator[str]:
+    """Write a section, or some settings of it; `decided` are those that the protocol decides, as published."""
     margin = "  " * indent
-    for name, field in type(section).model_fields.items():
+    # what kind of section it is comes before all that hangs on it
+    fields = dict(sorted(type(section).model_fields.items(), key=lambda field: field[0] != "kind"))
+    for name, field in fields.items():
+        if names and name not in names:
+            continue
         value = getattr(section, name)
         yield from textwrap.wrap(
             field.description or "", 110, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# "
@@ -193,6 +246,32 @@ def to_yaml(study: config.Study, title: str) -> str:
     return HEADER.format(title=title) + "\n" + "\n".join(lines) + "\n"
 
 
+def to_template() -> str:
+    """Write the template: what every study of real data must say, and other kinds of data as comments."""
+    lines = list(_lines(TEMPLATE, 0, config.PUBLISHED, False, TEMPLATE_SETTINGS))
+    for place, alternatives in TEMPLATE_ALTERNATIVES.items():
+        end = _end_of_section(lines, place)
+        others = [line for other in alternatives for line in _commented(place, other)]
+        lines[end:end] = others
+    return TEMPLATE_HEADER + "\n" + "\n".join(lines) + "\n"
+
+
+def _end_of_section(lines: list[str], place: str) -> int:
+    """Line after the last setting of a section of `data`."""
+    start = lines.index(f"  {place}:")
+    inner = (index for index in range(start + 1, len(lines)) if not lines[index].startswith("    "))
+    return next(inner, len(lines))
+
+
+def _commented(place: str, section: BaseModel) -> Iterator[str]:
+    """Write another kind of a section as a comment, but for settings that it shares with the kind before it."""
+    usual = type(getattr(TEMPLATE.data, place)).model_fields
+    own = {name for name in type(section).model_fields if name == "kind" or name not in usual}
+    shared = [name for name, value in section if name not in own and value is not None]
+    yield f"  # {place}:" + (f"    # and {', '.join(shared)} as above" if shared else "")
+    yield from (f"  # {line.removeprefix('  ')}" for line in _lines(section, 2, {}, False, own))
+
+
 def generated_files() -> dict[str, str]:
     """Path under ``config/`` to content of every generated file."""
     return {
@@ -204,6 +283,7 @@ def generated_files() -> dict[str, str]:
             DEMO_ALIKE, "The demo study of people who are all alike, so that nobody may be identified."
         ),
         "studies/tiny.yaml": to_yaml(TINY, "The tiny study: the same chain in seconds, for the tests."),
+        "studies/template.yaml": to_template(),
         "schema.json": json.dumps(config.Study.model_json_schema(), indent=2) + "\n",
     }
 
