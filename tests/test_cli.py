@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 import numpy as np
 import open_clip
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -18,6 +19,7 @@ from cliphba.clip.adapters import AdapterPlan
 from cliphba.config import Adapter
 from cliphba.evaluate.bootstrap import Estimate
 from cliphba.evaluate.findings import IMAGES, Finding, Independence, tabulate
+from cliphba.models import perception
 from cliphba.models.checkpoint import Checkpoint, DynamicState, save_checkpoint
 from cliphba.models.heads import TemporalCurves
 from tests.conftest import ROOT
@@ -81,6 +83,40 @@ def test_embed_takes_a_backbone_from_elsewhere(study, tmp_path, capsys):
     arguments = ("embed", model, study / "cat.png", "--output", tmp_path / "table.parquet")
     assert run(capsys, *arguments)[0] == 2
     assert run(capsys, *arguments, "--backbone", study / "backbone")[0] == 0
+
+
+@pytest.mark.parametrize("model", ["behavior", "group"])
+def test_embed_streams_what_the_library_holds(study, tmp_path, capsys, model, monkeypatch):
+    """One time after another, and with other options: the same numbers, read by the same reader."""
+    monkeypatch.setattr(perception, "NUMBERS", 1)
+    assert run(capsys, "embed", study / f"models/{model}.safetensors", study, "-o", tmp_path / "t.parquet")[0] == 0
+    monkeypatch.undo()
+    found = tables.read_embedding(tmp_path / "t.parquet")
+    pictures = [study / "cat.png", study / "dog.png", study / "egg.png"]
+    expected = cliphba.load(study / f"models/{model}.safetensors").embed(pictures)
+    assert found.stimuli == ("cat", "dog", "egg")
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-5, atol=1e-6)
+    tables.write_embedding(expected, tmp_path / "whole.parquet")
+    assert pq.read_table(tmp_path / "t.parquet").schema.equals(pq.read_table(tmp_path / "whole.parquet").schema)
+
+
+def test_embed_at_chosen_times(study, tmp_path, capsys):
+    model, table = study / "models/group.safetensors", tmp_path / "table.parquet"
+    assert run(capsys, "embed", model, study / "cat.png", "-o", table, "--times-ms", 40, "--device", "cpu")[0] == 0
+    found, expected = tables.read_embedding(table), cliphba.load(model).embed([study / "cat.png"])
+    assert found.times_ms.tolist() == [40]
+    np.testing.assert_allclose(found.values, expected.values[[1]], rtol=1e-5, atol=1e-6)
+
+
+def test_embed_replaces_its_own_tables_only(study, tmp_path, capsys):
+    model, table = study / "models/behavior.safetensors", tmp_path / "table.parquet"
+    for _ in range(2):
+        assert run(capsys, "embed", model, study / "cat.png", "-o", table)[0] == 0
+    tables.write_rdms(tables.RDMs(np.array([20.0]), np.ones((1, 1), np.float32), ("cat", "dog")), table)
+    before = table.read_bytes()
+    code, _, err = run(capsys, "embed", model, study / "cat.png", "-o", table)
+    assert (code, err) == (2, f"cliphba: {table} is there already and holds something else: name another table\n")
+    assert table.read_bytes() == before
 
 
 def test_export_writes_merged_weights_by_default(study, tmp_path, capsys):
@@ -159,6 +195,15 @@ def test_check_tells_file_and_key(tmp_path, capsys, content, message):
         (("check", "lost.yaml"), "No such file or directory: 'lost.yaml'"),
         (("embed", "models/behavior.safetensors", "lost.png", "--output", "t.parquet"), "lost.png: there is no"),
         (("embed", "cat.png", "dog.png", "--output", "t.parquet"), "cat.png is no checkpoint of this package"),
+        (("embed", "models/behavior.safetensors", "cat.png", "-o", "cat.png"), "ends with .parquet"),
+        (
+            ("embed", "models/behavior.safetensors", "cat.png", "-o", "a.parquet", "--times-ms", "20"),
+            "no time course",
+        ),
+        (
+            ("embed", "models/group.safetensors", "cat.png", "-o", "a.parquet", "--times-ms", "25"),
+            "of its 2 times from 20 to 40 ms is 20",
+        ),
         (("export", "models/behavior.safetensors", "--to", "models"), "models holds something already"),
     ],
 )

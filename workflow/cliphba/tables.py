@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -474,12 +475,41 @@ class Embedding:
             If a stimulus is not among those embedded.
         """
         chosen = _positions(stimuli, among=self.stimuli)
+        return LazyRDMs(
+            self.times_ms, tuple(stimuli), lambda index: _rdm_of(self.values[index, chosen]), self.metadata
+        )
 
-        def row(index: int) -> NDArray[np.float32]:
-            distances = rdm.correlation_distance(self.values[index, chosen].astype(np.float64))
-            return np.asarray(distances, dtype=np.float32)
 
-        return LazyRDMs(self.times_ms, tuple(stimuli), row, self.metadata)
+@dataclass(frozen=True)
+class LazyEmbedding:
+    """What a model gives for a set of images, made when it is asked for.
+
+    Attributes
+    ----------
+    times_ms, stimuli, metadata
+        As of `Embedding`.
+    row
+        Gives the embedding (stimuli, dimensions) at a time, by its index.
+    """
+
+    times_ms: NDArray[np.float64]
+    stimuli: tuple[str, ...]
+    row: Callable[[int], NDArray[np.float32]]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def rdms(self) -> LazyRDMs:
+        """Give the RDMs (1 - Pearson over dimensions), each made when it is asked for."""
+        return LazyRDMs(self.times_ms, self.stimuli, lambda index: _rdm_of(self.row(index)), self.metadata)
+
+    def load(self) -> Embedding:
+        """Make it at all times."""
+        values = np.stack([self.row(index) for index in range(len(self.times_ms))])
+        return Embedding(self.times_ms, values, self.stimuli, self.metadata)
+
+
+def _rdm_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """RDM (pairs,) of an embedding (stimuli, dimensions)."""
+    return np.asarray(rdm.correlation_distance(values.astype(np.float64)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -618,6 +648,20 @@ def write_embedding(embedding: Embedding, path: Path | str, **metadata: Any) -> 
     """Write an embedding: a row is a stimulus at a time, its dimensions one fixed-size list."""
     described = {**embedding.metadata, **metadata, "kind": "embedding"}
     _write_lists({"time_ms": embedding.times_ms}, embedding.values, embedding.stimuli, Path(path), described)
+
+
+def write_embedding_rows(embedding: LazyEmbedding, path: Path | str, **metadata: Any) -> None:
+    """Write what `write_embedding` writes, time point by time point: never more than one is in memory."""
+    described = {**embedding.metadata, **metadata, "kind": "embedding", "stimuli": list(embedding.stimuli)}
+    names = pa.array(embedding.stimuli)
+    rows = map(embedding.row, range(len(embedding.times_ms)))
+    dimensions = (first := next(rows)).shape[1]
+    schema = pa.schema({"time_ms": REAL, "stimulus": TEXT, "value": pa.list_(pa.float32(), dimensions)})
+    schema = schema.with_metadata(_encode(described))
+    with atomic_path(Path(path)) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for time, row in zip(embedding.times_ms, chain([first], rows), strict=True):
+            columns = [pa.array(np.full(len(row), time)), names, _fixed_lists(row)]
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def write_class_tokens(tokens: ClassTokens, path: Path | str, **metadata: Any) -> None:

@@ -6,6 +6,7 @@ Each command is a file: what it takes, and what it does. Nothing imports torch b
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0, or 2 after an error, which is told in one message without a traceback.
     """
     given = _parser().parse_args(arguments)
+    # how far a long job is: a line now and then where there is no terminal for a bar
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cliphba").setLevel(logging.INFO)
     try:
         said = given.run(given)
     except (ValueError, OSError) as error:

@@ -15,6 +15,7 @@ from cliphba.config import BlockWeights
 LEAST_AMPLITUDE = 1e-3
 # Least initial weight of a block, so that the logarithm of a weight of zero is a number that training can leave.
 LEAST_WEIGHT = 1e-3
+EVERY = slice(None)
 
 
 def behavior_embedding(image_features: Tensor, text_features: Tensor, scale: Tensor) -> Tensor:
@@ -132,7 +133,9 @@ class DynamicHead(nn.Module):
         weights: Tensor = scaled / scaled.sum(dim=-1, keepdim=True).clamp(min=1)
         return weights
 
-    def forward(self, similarity: Tensor, noise: TemporalNoise | None = None) -> Tensor:
+    def forward(
+        self, similarity: Tensor, noise: TemporalNoise | None = None, times: Sequence[int] | slice = EVERY
+    ) -> Tensor:
         """Embed images over time.
 
         Parameters
@@ -141,20 +144,22 @@ class DynamicHead(nn.Module):
             Table S (blocks, images, dimensions).
         noise
             Without it the embedding of an image depends on nothing but the image.
+        times
+            At which of the times, by their indices.
 
         Returns
         -------
         Tensor
             (..., times, images, dimensions), not negative.
         """
-        logits = torch.tensordot(self.weights(), similarity, dims=1)
-        response = torch.relu(self.amplitude[..., None, None] * logits)
+        logits = torch.tensordot(self.weights()[..., times, :], similarity, dims=1)
+        response = torch.relu(self.amplitude[..., times, None, None] * logits)
         if noise is not None:
             # the same for all participants: models differ by their data alone
             drawn = _drawn(torch.randn, response, noise.generator)
-            spread = noise.scale * self.noise[..., None, None] * response.std(-2, keepdim=True)
+            spread = noise.scale * self.noise[..., times, None, None] * response.std(-2, keepdim=True)
             response = response + spread * drawn
-        embedding = torch.relu(self.gain[..., None, None] * response)
+        embedding = torch.relu(self.gain[..., times, None, None] * response)
         if noise is not None:
             embedding = embedding + _jitter(embedding, noise.generator)
         return embedding

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor
 from cliphba.clip.backbone import Backbone
 from cliphba.models.heads import DynamicHead, TemporalNoise, behavior_embedding, block_similarity
 from cliphba.progress import track
-from cliphba.tables import ClassTokens, Embedding, RDMs
+from cliphba.tables import ClassTokens, Embedding, LazyEmbedding, RDMs
 
 # Images that pass the vision tower at once: some two gigabytes of activations with ViT-L/14.
 BATCH = 64
+# Numbers of an embedding over time that are made at once.
+NUMBERS = 2**25
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,13 @@ class PerceptionModel:
         times: NDArray[np.float64] = self.head.curves.times_ms.cpu().numpy().astype(np.float64)
         return times
 
-    def embed(self, images: Sequence[Path | str], stimuli: Sequence[str] | None = None) -> Embedding:
+    def embed(
+        self,
+        images: Sequence[Path | str],
+        stimuli: Sequence[str] | None = None,
+        *,
+        times_ms: Sequence[float] | None = None,
+    ) -> Embedding:
         """Embed image files.
 
         Parameters
@@ -65,6 +74,8 @@ class PerceptionModel:
             Files that Pillow can read.
         stimuli
             Their identifiers; file names without ending by default.
+        times_ms
+            Times to give the embedding at; all of the model's by default.
 
         Returns
         -------
@@ -75,23 +86,39 @@ class PerceptionModel:
         Raises
         ------
         ValueError
-            If there are no images, or not one distinct identifier for each.
+            If there are no images, not one distinct identifier for each, a file is no image, or the model has not
+            these times.
+        """
+        return self.stream(images, stimuli, times_ms=times_ms).load()
+
+    def stream(
+        self,
+        images: Sequence[Path | str],
+        stimuli: Sequence[str] | None = None,
+        *,
+        times_ms: Sequence[float] | None = None,
+    ) -> LazyEmbedding:
+        """Embed image files, but lay the embedding out over time only when a time is asked for.
+
+        All images pass the vision tower at once, in batches. What is kept of them is their similarity to every prompt
+        in every vision block: 6 kB an image with ViT-L/14, a tenth of their embedding at 281 times. With the noise
+        of the published protocol all times are made at once. Parameters and errors are those of `embed`.
         """
         names = stimuli if stimuli is not None else [Path(image).stem for image in images]
-        _check_names(names, len(images))
+        _check_names(names, images)
+        chosen = self._choose(times_ms)
         decoded = (self.backbone.read_images(part) for part in _parts(images))
-        return self._embed(decoded, names, batches=-(-len(images) // BATCH))
+        return self._stream(decoded, names, chosen, batches=-(-len(images) // BATCH))
 
     def embed_decoded(self, images: Tensor, stimuli: Sequence[str]) -> Embedding:
         """Embed images that were decoded before (images, 3, height, width); see `embed`."""
-        _check_names(stimuli, len(images))
+        _check_names(stimuli, images)
         parts = images.split(BATCH)
-        return self._embed(parts, stimuli, batches=len(parts))
+        return self._stream(parts, stimuli, self._choose(None), batches=len(parts)).load()
 
-    def rdms(self, images: Sequence[Path | str]) -> RDMs:
-        """RDMs of image files (1 - Pearson over dimensions), one for each time of a dynamic model."""
-        embedding = self.embed(images)
-        return embedding.rdms(embedding.stimuli)
+    def rdms(self, images: Sequence[Path | str], *, times_ms: Sequence[float] | None = None) -> RDMs:
+        """RDMs of image files (1 - Pearson over dimensions), one for each time; see `embed`."""
+        return self.stream(images, times_ms=times_ms).rdms().load()
 
     @torch.no_grad()
     def respond(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -108,19 +135,52 @@ class PerceptionModel:
     @torch.no_grad()
     def class_tokens(self, images: Tensor, stimuli: Sequence[str]) -> ClassTokens:
         """Give the class token of decoded images (images, 3, height, width) after every vision block, unprojected."""
-        _check_names(stimuli, len(images))
+        _check_names(stimuli, images)
         tokens = torch.cat([self.backbone.class_tokens(part) for part in images.split(BATCH)], dim=1)
         return ClassTokens(tokens.float().cpu().numpy(), tuple(stimuli))
 
     @torch.no_grad()
-    def _embed(self, parts: Iterable[Tensor], stimuli: Sequence[str], batches: int) -> Embedding:
+    def _stream(
+        self, parts: Iterable[Tensor], stimuli: Sequence[str], chosen: NDArray[np.intp], batches: int
+    ) -> LazyEmbedding:
         tracked = track(parts, "embedding", unit="batch", total=batches)
-        values = torch.cat([self._similarity(part) for part in tracked], dim=1)
-        if self.head is not None:
-            # at once: noise of the published protocol depends on the deviation over images
-            values = self.head(values, self._noise())
+        similarity = torch.cat([self._similarity(part) for part in tracked], dim=1)
         metadata = {"dimensions": list(self.dimensions)}
-        return Embedding(self.times_ms, values.float().cpu().numpy(), tuple(stimuli), metadata)
+        return LazyEmbedding(self.times_ms[chosen], tuple(stimuli), self._rows(similarity, chosen), metadata)
+
+    def _rows(self, similarity: Tensor, chosen: NDArray[np.intp]) -> Callable[[int], NDArray[np.float32]]:
+        """Give what makes the embedding at a time, by its place among those chosen, from what `_similarity` gave."""
+        head, noise = self.head, self._noise()
+        if head is None or noise is not None:
+            # noise of the published protocol is drawn for all times at once
+            with torch.no_grad():
+                values = _to_numpy(similarity if head is None else head(similarity, noise))
+            return lambda index: values[chosen[index]]
+        several = max(1, NUMBERS // similarity[0].numel())
+
+        @lru_cache(maxsize=1)
+        @torch.no_grad()
+        def block(number: int) -> NDArray[np.float32]:
+            return _to_numpy(head(similarity, times=chosen[number * several : (number + 1) * several].tolist()))
+
+        return lambda index: block(index // several)[index % several]
+
+    def _choose(self, times_ms: Sequence[float] | None) -> NDArray[np.intp]:
+        """Give the indices of the times wanted."""
+        own = self.times_ms
+        if times_ms is None:
+            return np.arange(len(own))
+        if self.head is None:
+            raise ValueError("times_ms: this model has no time course; leave the times out")
+        wanted = np.asarray(times_ms, dtype=np.float64)
+        nearest: NDArray[np.intp] = np.abs(own - wanted[:, None]).argmin(axis=1)
+        for time, found in zip(wanted, own[nearest], strict=True):
+            if not np.isclose(time, found):
+                raise ValueError(
+                    f"times_ms: this model has no time {time:g} ms; the nearest of its {len(own)} times from "
+                    f"{own[0]:g} to {own[-1]:g} ms is {found:g}"
+                )
+        return nearest
 
     def _noise(self) -> TemporalNoise | None:
         if self.evaluation_noise is None:
@@ -139,13 +199,20 @@ class PerceptionModel:
         return block_similarity(self.backbone.block_features(images), self.text_features, self.backbone.scale)
 
 
-def _check_names(names: Sequence[str], images: int) -> None:
-    if not images:
+def _check_names(names: Sequence[str], images: Sequence[Path | str] | Tensor) -> None:
+    if not len(images):
         raise ValueError("images: at least one is needed")
-    if len(names) != images or len(set(names)) < images:
+    if len(names) != len(images) or len(set(names)) < len(images):
+        twice = next((f", but {name!r} comes twice" for name in names if names.count(name) > 1), "")
         raise ValueError(
-            "stimuli: every image needs an identifier of its own; file names must differ or `stimuli` be given"
+            f"stimuli: every image needs an identifier of its own{twice}; "
+            "file names must differ or `stimuli` be given"
         )
+
+
+def _to_numpy(values: Tensor) -> NDArray[np.float32]:
+    numbers: NDArray[np.float32] = values.float().cpu().numpy()
+    return numbers
 
 
 def _parts(images: Sequence[Path | str]) -> Iterator[list[Path]]:
