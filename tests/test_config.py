@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from cliphba import config, studies
-from cliphba.config import ConfigurationError, load_study
+from cliphba.config import ConfigurationError, load_draft, load_study
 from tests.conftest import ROOT
 
 EXTERNAL = {"name": "grey", "rendering": "degraded", "participants": ["sub-04", "sub-05"]}
@@ -145,6 +145,24 @@ def test_all_wrong_settings_are_named_at_once():
     assert str(caught.value).count("\n") == 3
     for path in ("name: is missing", "seed: ", "simulation.sensors: "):
         assert path in str(caught.value)
+
+
+def test_all_settings_that_do_not_go_together_are_named_at_once():
+    wrong = {"held_out_participants": ["sub-04"], "grid": {"step_ms": 20}, "saliency": {"images": 81}}
+    with pytest.raises(ConfigurationError) as caught:
+        load_study(LEAST | wrong)
+    assert [fault.keys for fault in caught.value.faults] == [(), (), ()]
+    said = str(caught.value)
+    for path in ("study: held_out_participants: ", "study: preprocessing.low_pass_hz: ", "study: saliency.images: "):
+        assert path in said
+
+
+def test_a_draft_lets_pass_what_does_not_go_together_and_nothing_else():
+    wrong = LEAST | {"held_out_participants": ["sub-04"]}
+    assert load_draft(wrong).held_out_participants == ["sub-04"]
+    with pytest.raises(ConfigurationError) as caught:
+        load_draft(wrong | {"seeds": 3, "simulation": {"sensors": 2}})
+    assert [fault.keys for fault in caught.value.faults] == [("simulation", "sensors"), ("seeds",)]
 
 
 def test_an_empty_file_is_refused():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -536,22 +536,91 @@ class Study(Section):
     def _consistent(self) -> Study:
         if (self.simulation is None) == (self.data is None):
             raise ValueError("give either data (a real study) or simulation, and not both")
+        faults = [
+            *self._faults_of_people(),
+            *self._faults_of_sets(),
+            *self._faults_of_parts(),
+            *self._faults_of_amounts(),
+            *self._faults_of_times(),
+        ]
         if self.data is not None and not self.backbone.given:
-            raise ValueError(
+            faults.append(
                 "backbone: a real study needs a pretrained CLIP; name its architecture and weights, such as "
                 "ViT-L-14-quickgelu and openai, or the folder of another study's backbone"
             )
-        if len(set(self.participants)) < len(self.participants):
-            raise ValueError("participants: every name may stand there once only")
-        self._check_held_out_participants()
-        self._check_external_sets()
-        self._check_parts()
-        self._check_amounts()
-        self._check_times()
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
-    def _check_times(self) -> None:
-        """Refuse a grid that recordings cannot be decimated to, or that published RDMs do not have."""
+    def _faults_of_people(self) -> Iterator[str]:
+        if len(set(self.participants)) < len(self.participants):
+            yield "participants: every name may stand there once only"
+        strangers = set(self.held_out_participants) - set(self.participants)
+        if strangers:
+            yield f"held_out_participants: {min(strangers)} does not stand in participants"
+        if len(self.group_participants) < 2:
+            yield (
+                f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
+                "which needs two or more; hold out fewer"
+            )
+
+    def _faults_of_sets(self) -> Iterator[str]:
+        key, given = "evaluation_sets", len(self.evaluation_sets)
+        if self.simulation is not None:
+            key, given = "simulation.external_sets", len(self.simulation.external_sets)
+            if self.evaluation_sets:
+                yield "evaluation_sets: a simulated study draws sets of its own, simulation.external_sets"
+        sets = self.external_sets
+        if len(sets) < given:
+            yield f"{key}: every name may stand there once only"
+        people = Counter([*set(self.participants), *(name for one in sets.values() for name in one.participants)])
+        twice = [name for name, count in people.items() if count > 1]
+        if twice:
+            yield (
+                f"{key}: {twice[0]} stands twice among the participants of the study and of its "
+                "external sets; give everybody a name of their own"
+            )
+
+    def _faults_of_parts(self) -> Iterator[str]:
+        """Find halves that cannot be cross-validated, and positions that do not fit."""
+        files = {f"evaluation_sets.{one.name}.rdms": (one.rdms, one.participants) for one in self.evaluation_sets}
+        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
+            files["data.recordings"] = (self.data.recordings, self.participants)
+        for name, (file, participants) in files.items():
+            if file.positions is not None and len(file.positions) != len(participants):
+                yield f"{name}.positions: there are {len(participants)} participants; give one for each"
+        if self.has_halves and self.decoding.folds == "session" and len(self.halves["test"]) < 2:
+            yield (
+                f"decoding.folds: {len(self.sessions)} {self.halves_of} make halves of one each, of which none "
+                "can be left out; set folds to a number, such as 5"
+            )
+
+    def _faults_of_amounts(self) -> Iterator[str]:
+        """Find more images than there are, and faulty numbers of sessions."""
+        images = self.images.training
+        if self.saliency.images > self.images.test:
+            yield f"saliency.images: must be at most {self.images.test}, all test images"
+        for level in ("group", "individual"):
+            training: DynamicTraining = getattr(self, f"{level}_training")
+            if training.images is not None and training.images > images:
+                yield f"{level}_training.images: must be at most {images}, all training images with MEG"
+            if training.sessions is not None:
+                yield from self._faults_of_sessions(f"{level}_training.sessions", training.sessions)
+
+    def _faults_of_sessions(self, key: str, given: int) -> Iterator[str]:
+        """Find more sessions than there are, or too few to be cross-validated."""
+        if not self.has_halves:
+            yield f"{key}: published RDMs are of all sessions; leave it out"
+            return
+        least, most = 2 if self.decoding.folds == "session" else 1, len(self.halves["train"])
+        if not least <= given <= most:
+            yield (
+                f"{key}: must be from {least} to {most}, those of the training half; "
+                "where a session is a fold (decoding.folds), one alone cannot be cross-validated"
+            )
+
+    def _faults_of_times(self) -> Iterator[str]:
+        """Find a grid that recordings cannot be decimated to, or that published RDMs do not have."""
         published: dict[str, RDMFile] = {}
         if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
             published["data.recordings"] = self.data.recordings
@@ -559,83 +628,19 @@ class Study(Section):
         for name, file in {**published, **sets}.items():
             wanted, known = self.grid.times_ms, file.times_ms
             if name in published and (missing := set(wanted) - set(known)):
-                raise ValueError(
+                yield (
                     f"grid: {name} has no RDM at {min(missing):g} ms; its times are {known[0]:g} to {known[-1]:g} ms "
                     f"in steps of {known[1] - known[0]:g}"
                 )
-            if not set(known) & {time for time in wanted if time > 0}:
-                raise ValueError(f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms")
-        if published:
-            return
+            elif not set(known) & {time for time in wanted if time > 0}:
+                yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
-        if low_pass + max(2, low_pass / 4) > nyquist:
-            raise ValueError(
+        if not published and low_pass + max(2, low_pass / 4) > nyquist:
+            yield (
                 f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
                 f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"
             )
-
-    def _check_held_out_participants(self) -> None:
-        strangers = set(self.held_out_participants) - set(self.participants)
-        if strangers:
-            raise ValueError(f"held_out_participants: {min(strangers)} does not stand in participants")
-        if len(self.group_participants) < 2:
-            raise ValueError(
-                f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
-                "which needs two or more; hold out fewer"
-            )
-
-    def _check_external_sets(self) -> None:
-        key, given = "evaluation_sets", len(self.evaluation_sets)
-        if self.simulation is not None:
-            key, given = "simulation.external_sets", len(self.simulation.external_sets)
-            if self.evaluation_sets:
-                raise ValueError("evaluation_sets: a simulated study draws sets of its own, simulation.external_sets")
-        sets = self.external_sets
-        if len(sets) < given:
-            raise ValueError(f"{key}: every name may stand there once only")
-        people = Counter(self.participants + [name for one in sets.values() for name in one.participants])
-        twice = [name for name, count in people.items() if count > 1]
-        if twice:
-            raise ValueError(
-                f"{key}: {twice[0]} stands twice among the participants of the study and of its "
-                "external sets; give everybody a name of their own"
-            )
-
-    def _check_parts(self) -> None:
-        """Refuse recordings that halves of which cannot be cross-validated, and positions that do not fit."""
-        files = {f"evaluation_sets.{one.name}.rdms": (one.rdms, one.participants) for one in self.evaluation_sets}
-        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
-            files["data.recordings"] = (self.data.recordings, self.participants)
-        for name, (file, participants) in files.items():
-            if file.positions is not None and len(file.positions) != len(participants):
-                raise ValueError(f"{name}.positions: there are {len(participants)} participants; give one for each")
-        if self.has_halves and self.decoding.folds == "session" and len(self.halves["test"]) < 2:
-            raise ValueError(
-                f"decoding.folds: {len(self.sessions)} {self.halves_of} make halves of one each, of which none "
-                "can be left out; set folds to a number, such as 5"
-            )
-
-    def _check_amounts(self) -> None:
-        """Refuse more images or sessions than there are, and sessions too few to be cross-validated."""
-        images = self.images.training
-        if self.saliency.images > self.images.test:
-            raise ValueError(f"saliency.images: must be at most {self.images.test}, all test images")
-        least = 2 if self.decoding.folds == "session" else 1
-        for level in ("group", "individual"):
-            training: DynamicTraining = getattr(self, f"{level}_training")
-            if training.images is not None and training.images > images:
-                raise ValueError(f"{level}_training.images: must be at most {images}, all training images with MEG")
-            if training.sessions is None:
-                continue
-            if not self.has_halves:
-                raise ValueError(f"{level}_training.sessions: published RDMs are of all sessions; leave it out")
-            sessions = len(self.halves["train"])
-            if not least <= training.sessions <= sessions:
-                raise ValueError(
-                    f"{level}_training.sessions: must be from {least} to {sessions}, those of the training half; "
-                    "where a session is a fold (decoding.folds), one alone cannot be cross-validated"
-                )
 
     def seed_of(self, *purpose: str) -> int:
         """Derive the seed of a step from the study's; see `derive_seed`."""
@@ -745,8 +750,33 @@ class Study(Section):
         return self.halves[name][: int(first) if first else None]
 
 
+class Fault(NamedTuple):
+    """What is wrong with a setting.
+
+    Attributes
+    ----------
+    keys
+        Where it stands in the file; none: several settings do not go together.
+    message
+        Its path, what is wrong, and what is allowed.
+    """
+
+    keys: tuple[int | str, ...]
+    message: str
+
+
 class ConfigurationError(ValueError):
-    """A configuration that cannot be used; the message names every wrong key and what is allowed."""
+    """A configuration that cannot be used; the message names every wrong key and what is allowed.
+
+    Attributes
+    ----------
+    faults
+        The same one by one.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("the configuration cannot be used\n  " + "\n  ".join(fault.message for fault in faults))
+        self.faults = tuple(faults)
 
 
 def _sections(annotation: Any) -> list[type[Section]]:
@@ -781,17 +811,19 @@ def _annotation(section: type[Section], key: str) -> Any:
     return None if field is None else field.annotation
 
 
-def _describe(error: Mapping[str, Any]) -> str:
+def _faults(error: Mapping[str, Any]) -> list[Fault]:
     keys, within = _resolve(error["loc"])
     path = ".".join(str(key) for key in keys) or "study"
     if error["type"] == "extra_forbidden":
         allowed = dict.fromkeys(name for section in within for name in section.model_fields)
-        return f"{path}: there is no such key; allowed here: {', '.join(allowed)}"
+        return [Fault(tuple(keys), f"{path}: there is no such key; allowed here: {', '.join(allowed)}")]
     if error["type"] == "missing":
-        return f"{path}: is missing and has no default"
+        return [Fault(tuple(keys), f"{path}: is missing and has no default")]
     given = "" if isinstance(error["input"], Mapping) else f" (given: {error['input']!r})"
     quotes = "; put it into quotes" if error["type"] == "string_type" and error["input"] is not None else ""
-    return f"{path}: {error['msg'].removeprefix('Value error, ')}{quotes}{given}"
+    # of the whole study, several at once
+    said = error["msg"].removeprefix("Value error, ").split("\n")
+    return [Fault(tuple(keys), f"{path}: {one}{quotes}{given}") for one in said]
 
 
 def _with_protocol(settings: Any) -> Any:
@@ -829,8 +861,38 @@ def load_study(settings: Mapping[str, Any]) -> Study:
     ConfigurationError
         One line for each wrong key: its path and what is allowed there.
     """
+    return _load(Study, settings)
+
+
+def load_draft(settings: Mapping[str, Any]) -> Study:
+    """Check a study's settings one by one: what does not go together is let pass.
+
+    Parameters
+    ----------
+    settings
+        As for `load_study`.
+
+    Returns
+    -------
+    Study
+        To be looked at, not to be run.
+
+    Raises
+    ------
+    ConfigurationError
+        One line for each wrong key.
+    """
+    return _load(_Draft, settings)
+
+
+class _Draft(Study):
+    @model_validator(mode="after")
+    def _consistent(self) -> _Draft:
+        return self
+
+
+def _load(kind: type[Study], settings: Mapping[str, Any]) -> Study:
     try:
-        return Study.model_validate(_with_protocol(settings))
+        return kind.model_validate(_with_protocol(settings))
     except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
-        raise ConfigurationError("the configuration cannot be used\n  " + "\n  ".join(lines)) from None
+        raise ConfigurationError([fault for each in error.errors() for fault in _faults(each)]) from None
