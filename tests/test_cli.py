@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 import numpy as np
 import open_clip
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -17,6 +18,7 @@ import cliphba
 from cliphba import cli, readable, tables
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.config import Adapter
+from cliphba.evaluate import comparison
 from cliphba.evaluate.bootstrap import Estimate
 from cliphba.evaluate.findings import IMAGES, Finding, Independence, tabulate
 from cliphba.models import perception
@@ -119,6 +121,37 @@ def test_embed_replaces_its_own_tables_only(study, tmp_path, capsys):
     assert table.read_bytes() == before
 
 
+def test_compare_writes_what_the_library_gives(study, tmp_path, capsys):
+    """Also models of the same name from several studies, with a static one among them."""
+    (tmp_path / "models").mkdir()
+    models = [study / "models/group.safetensors", tmp_path / "models/group.safetensors"]
+    models[1].write_bytes(models[0].read_bytes())
+    images = [study / f"{name}.png" for name in ("cat", "dog", "egg")]
+    options = ("--images", study, "-o", tmp_path / "t.parquet", "--pairs", tmp_path / "p.parquet")
+    several = (*models, study / "models/behavior.safetensors")
+    code, out, err = run(capsys, "compare", *several, *options, "--resamples", 3, "--backbone", study / "backbone")
+    assert code == 0, err
+    rdms = {
+        str(path.with_suffix("")): cliphba.load(path, backbone=study / "backbone").rdms(images) for path in several
+    }
+    expected = comparison.compare(rdms, resamples=3, seed=0)
+    for kind, path in {"model_agreement": tmp_path / "t.parquet", "seen_differently": tmp_path / "p.parquet"}.items():
+        found = tables.read(path, kind)
+        assert (found.attrs["images"], found.attrs["settings"]["resamples"]) == (["cat", "dog", "egg"], 3)
+        pd.testing.assert_frame_equal(found, expected[kind], check_dtype=False)
+    assert out.startswith(readable.comparison(*expected.values()))
+    assert out.endswith(f"seen_differently: {tmp_path / 'p.parquet'}\n")
+
+
+def test_compare_at_chosen_times(study, tmp_path, capsys):
+    models = [study / f"models/{name}.safetensors" for name in ("group", "behavior")]
+    table = tmp_path / "t.parquet"
+    assert run(capsys, "compare", *models, "--images", study, "-o", table, "--times-ms", 40, "--resamples", 0)[0] == 0
+    found = tables.read(table, "model_agreement")
+    assert found["first"].tolist() == ["group"]
+    assert found["time_ms"].tolist() == [40]
+
+
 def test_export_writes_merged_weights_by_default(study, tmp_path, capsys):
     code, out, _ = run(capsys, "export", study / "models/group.safetensors", "--to", tmp_path / "merged")
     assert code == 0
@@ -204,6 +237,9 @@ def test_check_tells_file_and_key(tmp_path, capsys, content, message):
             ("embed", "models/group.safetensors", "cat.png", "-o", "a.parquet", "--times-ms", "25"),
             "of its 2 times from 20 to 40 ms is 20",
         ),
+        (("compare", "models/group.safetensors", "--images", ".", "-o", "a.parquet"), "two or more are needed"),
+        (("compare", *["models/group.safetensors"] * 2, "--images", ".", "-o", "a.parquet"), "comes twice among"),
+        (("compare", "a.png", "b.png", "--images", "lost", "-o", "a.parquet"), "lost: there is no such image"),
         (("export", "models/behavior.safetensors", "--to", "models"), "models holds something already"),
     ],
 )

@@ -105,6 +105,13 @@ CLAIMS = (
     "p over images: their labels exchanged, people as they are; p over people: participants or judges exchanged, "
     "images as they are; q: corrected for the number of participants."
 )
+#: What is said above the tables of a comparison of models, and how many pairs of images it names.
+AGREEMENT = "How models agree (Spearman ρ of their RDMs, mean over times after onset; intervals over images):"
+DIFFERENTLY = (
+    "Pairs of images seen most differently from all others (percentile of the pair's dissimilarity: 100 is the most "
+    "different of all pairs):"
+)
+SHOWN = 10
 PAGE = """\
 <!doctype html>
 <meta charset="utf-8">
@@ -144,9 +151,7 @@ def markdown(frame: pd.DataFrame, *, rows: Rows = "means") -> str:
     ValueError
         If it is no main table.
     """
-    # every cell is text already: none is to be aligned as a number
-    table = arrange(frame, rows=rows).to_markdown(index=False, disable_numparse=True)
-    return f"{table}\n\n{remarks(frame)}"
+    return f"{_table(arrange(frame, rows=rows))}\n\n{remarks(frame)}"
 
 
 def page(frame: pd.DataFrame) -> str:
@@ -171,6 +176,56 @@ def arrange(frame: pd.DataFrame, *, rows: Rows = "means") -> pd.DataFrame:
     telling = pd.MultiIndex.from_frame(frame[["metric", "model"]]).isin(HEADLINES)
     means = frame["participant"].isna()
     return _claims(frame[{"headlines": means & telling, "means": means, "each": means | True}[rows]])
+
+
+def comparison(agreement: pd.DataFrame, differently: pd.DataFrame) -> str:
+    """Write how models see images, in short, as Markdown.
+
+    Parameters
+    ----------
+    agreement, differently
+        Tables of kind ``model_agreement`` and ``seen_differently``.
+
+    Returns
+    -------
+    str
+        Agreement of all pairs of models in the mean over times, the closest first, and the pairs of images that are
+        seen most differently, each at the time at which it is.
+    """
+    means = agreement[agreement["time_ms"].isna()].sort_values("rho", ascending=False, kind="stable")
+    pairs = pd.DataFrame(
+        {
+            "models": f"{row['first']}, {row['second']}",
+            ESTIMATE: style.interval(row["rho"], row["low"], row["high"], decimals=2)
+            if np.isfinite(row["low"])
+            else f"{row['rho']:.2f}",
+        }
+        for row in means.to_dict("records")
+    )
+    return f"{AGREEMENT}\n\n{_table(pairs)}\n\n{DIFFERENTLY}\n\n{_table(_most_different(differently))}"
+
+
+def _most_different(differently: pd.DataFrame) -> pd.DataFrame:
+    """Give each model's pairs of images a row, at the time of the largest difference."""
+    timed = differently[differently["time_ms"].notna()]
+    rows = timed if len(timed) else differently
+    rows = rows.sort_values("difference", key=lambda found: -found.abs(), kind="stable")
+    rows = rows.drop_duplicates(["model", "first", "second"]).head(SHOWN)
+    table = pd.DataFrame(
+        {
+            "images": rows["first"] + ", " + rows["second"],
+            "seen by": rows["model"],
+            "at": [f"{time:g} ms" for time in rows["time_ms"]],
+            "percentile": [f"{value:.0f}" for value in rows["percentile"]],
+            "others": [f"{value:.0f}" for value in rows["others"]],
+        }
+    )
+    return table if len(timed) else table.drop(columns="at")
+
+
+def _table(frame: pd.DataFrame) -> str:
+    # every cell is text already: none is to be aligned as a number
+    return str(frame.to_markdown(index=False, disable_numparse=True))
 
 
 def remarks(frame: pd.DataFrame) -> str:

@@ -70,6 +70,10 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "backbone_quality": {"measure": TEXT, "value": REAL, "chance": REAL},
     "saliency": {"model": TEXT, "stimulus": TEXT, "time_ms": REAL, "saliency": REALS},
     "pictures": {"stimulus": TEXT, "png": BYTES},
+    # models among each other, on any images
+    "model_agreement": {"first": TEXT, "second": TEXT, "time_ms": REAL, "rho": REAL, "low": REAL, "high": REAL},
+    "seen_differently": {"model": TEXT, "time_ms": REAL, "first": TEXT, "second": TEXT, "percentile": REAL,
+                         "others": REAL, "difference": REAL},
     # evaluation
     "decoding": {"participant": TEXT, "half": TEXT, "time_ms": REAL, "quantity": TEXT, "value": REAL, "chance": REAL,
                  **INDEPENDENCE},

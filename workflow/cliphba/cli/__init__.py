@@ -10,9 +10,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from cliphba.cli import check, embed, export, markdown, provenance
+from cliphba.cli import check, compare, embed, export, markdown, provenance
 
-COMMANDS = (embed, export, provenance, markdown, check)
+COMMANDS = (embed, compare, export, provenance, markdown, check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
