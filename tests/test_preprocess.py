@@ -1,101 +1,133 @@
 """Preprocessing: what passes the filter, where epochs lie, what is rejected, what is refused."""
 
-import logging
-from pathlib import Path
+from __future__ import annotations
 
 import mne
 import numpy as np
 import pandas as pd
 import pytest
 
-from cliphba.meg.preprocess import preprocess, read_recording
+from cliphba.config import TimeGrid
 from cliphba.meg.read import gather_sessions, open_sessions
-from cliphba.simulate.recordings import describe_dataset, write_session
-
-RATE_HZ = 200.0
-OPTIONS = {
-    "session": "01",
-    "band_hz": (0.1, 20.0),
-    "notch_hz": 50.0,
-    "epoch_ms": (-100.0, 600.0),
-    "baseline_ms": (-100.0, 0.0),
-    "step_ms": 20.0,
-    "rejection": None,
-}
+from tests.raws import RATE_HZ, record, run, shown
 
 
 @pytest.fixture
 def events() -> pd.DataFrame:
-    onset = 5 + 0.8 * np.arange(40)
-    return pd.DataFrame({"onset": onset, "stimulus": [f"image-{number % 8}" for number in range(40)]})
-
-
-def record(
-    events: pd.DataFrame, *, rate: float = RATE_HZ, kinds: tuple[str, ...] = ("mag", "mag", "eeg")
-) -> mne.io.RawArray:
-    """Noise, the mains, and in the first channel a pulse of 50 ms that is centred 200 ms after each onset."""
-    generator = np.random.default_rng(0)
-    time = np.arange(int(42 * rate)) / rate
-    data = 1e-15 * generator.normal(size=(len(kinds), len(time))) + 1e-12 * np.sin(2 * np.pi * 50 * time)
-    lag = time[None] - events["onset"].to_numpy()[:, None] - 0.2
-    data[0] += 1e-12 * np.exp(-0.5 * (lag / 0.05) ** 2).sum(axis=0)
-    return mne.io.RawArray(data, mne.create_info(len(kinds), rate, list(kinds)), verbose="error")
+    return shown()
 
 
 def test_epochs_keep_the_signal_at_its_time_and_lose_the_mains(events: pd.DataFrame) -> None:
-    epochs = preprocess(record(events), events, **OPTIONS)
+    epochs = run(record(events), events).epochs
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.601, 0.02), atol=1e-9)
     evoked = epochs.get_data().mean(axis=0)
     assert epochs.times[evoked[0].argmax()] == pytest.approx(0.2)
     assert np.ptp(evoked[0]) == pytest.approx(1e-12, rel=0.1)
     assert np.abs(evoked[1:]).max() < 0.02e-12
-    assert epochs.metadata.columns.tolist() == ["stimulus", "session", "trial"]
+    assert epochs.metadata.columns.tolist() == ["stimulus", "session", "run", "trial"]
     assert epochs.metadata["stimulus"].tolist() == events["stimulus"].tolist()
     # Not exactly zero: MNE takes the mean of the baseline before it decimates.
     assert np.abs(epochs.get_data()[:, :, epochs.times <= 0].mean(axis=2)).max() < 1e-15
 
 
+def test_the_column_of_an_optical_sensor_and_a_delay_move_the_response(events: pd.DataFrame) -> None:
+    raw = record(events)
+    events["sensor"] = events["onset"] + 0.06
+    peaks = {}
+    for name, choice in {"sensor": {"onset": "sensor"}, "delay": {"delay_ms": 60}, "both": {}}.items():
+        epochs = run(raw, events, choice=choice).epochs
+        peaks[name] = epochs.times[epochs.get_data().mean(axis=0)[0].argmax()]
+    assert peaks == pytest.approx({"sensor": 0.14, "delay": 0.14, "both": 0.2})
+
+
+def test_the_mean_of_a_shorter_baseline_is_subtracted(events: pd.DataFrame) -> None:
+    raw = record(events)
+    raw._data[1] += 1e-12 * (raw.times % 0.8)
+    epochs = run(raw, events, baseline_ms=[-40, 0]).epochs
+    evoked = epochs.get_data().mean(axis=0)[1]
+    inside = (epochs.times > -0.041) & (epochs.times < 0.001)
+    assert abs(evoked[inside].mean()) < 3e-15
+    # the ramp is steep enough that the usual baseline would have another mean
+    assert abs(evoked[epochs.times < 0.001].mean()) > 1e-14
+
+
+def test_z_scores_have_mean_zero_and_deviation_one_before_the_onset(events: pd.DataFrame) -> None:
+    mean, scored = (run(record(events), events, baseline=kind).epochs for kind in ("mean", "z_score"))
+    before = scored.get_data()[:, :, scored.times < 1e-6]
+    assert before.shape[2] == 6
+    np.testing.assert_allclose(before.mean(axis=2), 0, atol=1e-12)
+    np.testing.assert_allclose(before.std(axis=2), 1, rtol=1e-12)
+    # of each trial and channel, one factor and one shift are all that changes
+    first = mean.get_data()[3, 0]
+    own = first[scored.times < 1e-6]
+    np.testing.assert_allclose(scored.get_data()[3, 0], (first - own.mean()) / own.std(), rtol=1e-9)
+    assert scored.metadata.equals(mean.metadata)
+
+
+def test_z_scores_refuse_a_flat_channel(events: pd.DataFrame) -> None:
+    raw = record(events)
+    raw._data[1] = 0
+    with pytest.raises(ValueError, match="channels 1 are flat"):
+        run(raw, events, baseline="z_score")
+
+
 def test_mains_within_the_band_are_notched_out(events: pd.DataFrame) -> None:
-    wide = OPTIONS | {"band_hz": (0.1, 80.0), "step_ms": 5.0}
+    fine = TimeGrid(start_ms=-100, stop_ms=600, step_ms=5)
     power = {}
-    for notch_hz in (None, 50.0):
-        epochs = preprocess(record(events), events, **wide | {"notch_hz": notch_hz})
-        power[notch_hz] = float(epochs.get_data(picks=[1]).std())
+    for line_hz in (None, 50.0):
+        epochs = run(record(events), events, grid=fine, low_pass_hz=80, line_hz=line_hz).epochs
+        power[line_hz] = float(epochs.get_data(picks=[1]).std())
     assert power[None] > 0.5e-12
     assert power[50.0] < 0.05e-12
 
 
 def test_a_rate_that_is_no_multiple_of_the_step_is_resampled(events: pd.DataFrame) -> None:
-    epochs = preprocess(record(events, rate=233.0), events, **OPTIONS)
+    epochs = run(record(events, rate=233.0), events).epochs
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.601, 0.02), atol=1e-9)
     evoked = epochs.get_data().mean(axis=0)
     assert epochs.times[evoked[0].argmax()] == pytest.approx(0.2)
 
 
-def test_outlying_trials_are_rejected_and_counted(events: pd.DataFrame, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_lost_trial_has_its_reason(events: pd.DataFrame) -> None:
     raw = record(events)
-    start = int((events["onset"][7] + 0.1) * RATE_HZ)
-    raw._data[2, start : start + 20] += 50e-12
-    with caplog.at_level(logging.INFO):
-        epochs = preprocess(raw, events, **OPTIONS | {"rejection": 8.0})
-    assert sorted(set(range(40)) - set(epochs.metadata["trial"])) == [7]
-    assert "1 of 40 trials rejected" in caplog.text
+    raw._data += 3e-13 * np.random.default_rng(1).normal(size=raw._data.shape)
+    for trial, size in {7: 50e-12, 11: 4e-12}.items():
+        start = int((events["onset"][trial] + 0.1) * RATE_HZ)
+        # as much up as down, so that the high-pass lets nothing of it reach other trials
+        raw._data[1, start : start + 20] += size * np.sin(np.pi * np.arange(20) / 10)
+    raw.set_annotations(mne.Annotations(events["onset"][20], 0.1, "BAD_jump"))
+    late = pd.concat([events, pd.DataFrame({"onset": [50.0, np.nan], "stimulus": "image-0"})], ignore_index=True)
+    done = run(raw, late, rejection_peak_to_peak={"mag": 20e-12}, rejection_deviations=8)
+    lost = done.trials.loc[done.trials["outcome"] != "kept", "outcome"]
+    assert lost.to_dict() == {7: "amplitude", 11: "range", 20: "annotated", 40: "cut_off", 41: "no_onset"}
+    assert done.epochs.metadata["trial"].tolist() == done.trials.index[done.trials["outcome"] == "kept"].tolist()
 
 
-def test_picks_choose_channels_and_trials_off_the_recording_are_reported(
-    events: pd.DataFrame, caplog: pytest.LogCaptureFixture
-) -> None:
-    late = pd.concat([events, pd.DataFrame({"onset": [41.9], "stimulus": ["image-0"]})], ignore_index=True)
-    epochs = preprocess(record(events), late, **OPTIONS | {"picks": "eeg"})
-    assert epochs.get_channel_types() == ["eeg"]
-    assert len(epochs) == 40
-    assert "1 of 41 trials are cut off" in caplog.text
+def test_only_channels_of_the_datatype_become_patterns(events: pd.DataFrame) -> None:
+    raw = record(events, kinds=("mag", "eeg", "eog", "ref_meg", "stim", "misc"))
+    raw.info["bads"] = []
+    assert run(raw, events, datatype="eeg").epochs.ch_names == ["1"]
+    assert run(raw, events).epochs.ch_names == ["0"]
+
+
+def test_electrodes_that_are_referred_to_their_mean_sum_to_zero(events: pd.DataFrame) -> None:
+    raw = record(events, kinds=("eeg",) * 25)
+    raw._data += 1e-12 * np.random.default_rng(1).normal(size=raw.n_times)
+    epochs = run(raw, events, datatype="eeg", reference="average", bad_channels=["24"]).epochs
+    assert len(epochs.ch_names) == 24
+    assert np.abs(epochs.get_data().sum(axis=1)).max() < 1e-12 * np.abs(epochs.get_data()).max()
+    single = run(raw, events, datatype="eeg", reference=["3"]).epochs
+    assert np.abs(single.get_data(picks=["3"])).max() < 1e-25
+    with pytest.raises(ValueError, match=r"reference: there is no good electrode 24"):
+        run(raw, events, datatype="eeg", reference=["24"], bad_channels=["24"])
+    with pytest.raises(ValueError, match=r"reference: there is no EEG"):
+        run(record(events), events, reference="average")
 
 
 def test_scaling_makes_unlike_channels_alike(events: pd.DataFrame) -> None:
     raw = record(events)
-    raw._data[2] *= 1e6
-    scaled = gather_sessions([preprocess(raw, events, **OPTIONS)]).patterns(0, 36)
+    raw._data[1] *= 1e6
+    scaled = gather_sessions([run(raw, events).epochs]).patterns(0, 36)
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled[:, :, :5].std(axis=(0, 2)), 1, rtol=1e-4)
 
@@ -104,65 +136,45 @@ def test_scaling_refuses_a_flat_channel(events: pd.DataFrame) -> None:
     raw = record(events)
     raw._data[1] = 0
     with pytest.raises(ValueError, match="channels 1 are flat"):
-        gather_sessions([preprocess(raw, events, **OPTIONS)])
+        gather_sessions([run(raw, events).epochs])
 
 
 def test_scaling_refuses_epochs_without_a_baseline(events: pd.DataFrame) -> None:
-    epochs = preprocess(record(events), events, **OPTIONS | {"epoch_ms": (0.0, 600.0), "baseline_ms": (0.0, 40.0)})
     with pytest.raises(ValueError, match="epoch_ms"):
-        gather_sessions([epochs])
+        gather_sessions([run(record(events), events).epochs.crop(0, 0.6)])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [({"band_hz": (0.1, 40.0)}, "band_hz.* to 20 "), ({"step_ms": 40.0}, "band_hz.* to 10 ")],
-)
-def test_refuses_a_band_that_would_fold_back(events: pd.DataFrame, change: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        preprocess(record(events), events, **OPTIONS | change)
+def test_refuses_a_band_that_would_fold_back(events: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"low_pass_hz.* to 20 "):
+        run(record(events), events, low_pass_hz=40)
 
 
-def test_refuses_events_without_stimuli_or_off_the_recording(events: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="lacks the columns stimulus"):
-        preprocess(record(events), events.drop(columns="stimulus"), **OPTIONS)
-    with pytest.raises(ValueError, match="no trial"):
-        preprocess(record(events), events.assign(onset=events["onset"] + 1000), **OPTIONS)
+def test_refuses_trials_at_the_same_time_or_off_the_recording(events: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"no trial is left .*40 cut off"):
+        run(record(events), events.assign(onset=events["onset"] + 1000))
     with pytest.raises(ValueError, match="same onset"):
-        preprocess(record(events), events.assign(onset=10.0), **OPTIONS)
+        run(record(events), events.assign(onset=10.0))
 
 
-def test_reads_what_was_written(tmp_path: Path, events: pd.DataFrame) -> None:
-    written = events.assign(sample=(events["onset"] * RATE_HZ).round().astype(int), trial=np.arange(40))
-    raw = record(events, kinds=("mag", "mag"))
-    for channel in raw.info["chs"]:
-        channel["cal"] = 1e-16
-    write_session(raw, written, root=tmp_path, participant="sub-03", session=2)
-    describe_dataset(tmp_path, ["sub-03"])
-    read, table = read_recording(root=tmp_path, participant="sub-03", session="02", task="pictures")
-    assert table["stimulus"].tolist() == events["stimulus"].tolist()
-    np.testing.assert_allclose(table["onset"], events["onset"])
-    np.testing.assert_allclose(read.get_data(), raw.get_data(), atol=1e-16)
-
-
-def test_refuses_a_recording_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no recording"):
-        read_recording(root=tmp_path, participant="sub-03", session="02", task="pictures")
+def test_refuses_thresholds_of_channels_that_are_not_there(events: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"rejection_peak_to_peak: no channel is of type grad, but of mag"):
+        run(record(events), events, rejection_peak_to_peak={"grad": 1e-10})
 
 
 def test_sessions_are_gathered_over_their_common_channels(events: pd.DataFrame) -> None:
-    first = preprocess(record(events), events, **OPTIONS)
-    second = preprocess(record(events), events, **OPTIONS | {"session": "02", "picks": ["2", "0"]})
+    first = run(record(events, kinds=["mag"] * 3), events).epochs
+    second = run(record(events, kinds=["mag"] * 3), events, session="ses-02", bad_channels=["1"]).epochs
     gathered = gather_sessions([first, second])
     patterns, trials, time_ms = gathered.patterns(0, 36), gathered.trials, gathered.times_ms
     assert patterns.shape == (80, 2, 36)
     np.testing.assert_array_equal(patterns[:40], patterns[40:])
-    assert trials["session"].tolist() == ["01"] * 40 + ["02"] * 40
+    assert trials["session"].tolist() == ["ses-01"] * 40 + ["ses-02"] * 40
     assert time_ms[[0, 5, -1]].tolist() == [-100, 0, 600]
 
 
-def test_blocks_read_from_files_are_those_in_memory(tmp_path: Path, events: pd.DataFrame) -> None:
-    sessions = [preprocess(record(events), events, **OPTIONS | {"session": name}) for name in ("01", "02")]
-    paths = [tmp_path / f"ses-{epochs.metadata['session'].iloc[0]}_epo.fif" for epochs in sessions]
+def test_blocks_read_from_files_are_those_in_memory(tmp_path, events: pd.DataFrame) -> None:
+    sessions = [run(record(events, kinds=["mag"] * 3), events, session=name).epochs for name in ("ses-01", "ses-02")]
+    paths = [tmp_path / f"{epochs.metadata['session'].iloc[0]}_epo.fif" for epochs in sessions]
     for epochs, path in zip(sessions, paths, strict=True):
         epochs.save(path, verbose="error")
     read = open_sessions(paths)
@@ -174,7 +186,7 @@ def test_blocks_read_from_files_are_those_in_memory(tmp_path: Path, events: pd.D
 
 
 def test_gathering_refuses_sessions_that_do_not_fit(events: pd.DataFrame) -> None:
-    epochs = preprocess(record(events), events, **OPTIONS)
+    epochs = run(record(events), events).epochs
     with pytest.raises(ValueError, match="no sessions"):
         gather_sessions([])
     with pytest.raises(ValueError, match="epoch_ms"):

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cliphba.config import TimeGrid
 from cliphba.meg.engine import decode_rdm
-from cliphba.meg.preprocess import preprocess
 from cliphba.meg.read import gather_sessions
+from tests.raws import run
 
 FOLDER = Path(os.environ.get("CLIPHBA_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "meg"
 
@@ -29,13 +30,8 @@ def elekta() -> tuple[mne.io.BaseRaw, pd.DataFrame]:
     return raw, pd.DataFrame({"onset": onset, "stimulus": found[:, 2]})
 
 
-OPTIONS = {
-    "session": "01",
-    "notch_hz": 60.0,
-    "epoch_ms": (-100.0, 500.0),
-    "baseline_ms": (-100.0, 0.0),
-    "rejection": 6.0,
-}
+GRID = TimeGrid(start_ms=-100, stop_ms=500, step_ms=20)
+OPTIONS = {"grid": GRID, "line_hz": 60.0, "rejection_deviations": 6.0}
 
 
 def scaled(epochs: mne.Epochs) -> np.ndarray:
@@ -43,10 +39,13 @@ def scaled(epochs: mne.Epochs) -> np.ndarray:
     return gather_sessions([epochs]).patterns(0, len(epochs.times))
 
 
-def test_elekta_with_all_its_sensors(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) -> None:
+@pytest.mark.parametrize(("datatype", "types"), [("meg", {"mag", "grad"}), ("eeg", {"eeg"})])
+def test_elekta_with_all_its_sensors(
+    elekta: tuple[mne.io.BaseRaw, pd.DataFrame], datatype: str, types: set[str]
+) -> None:
     raw, events = elekta
-    epochs = preprocess(raw, events, band_hz=(0.1, 20.0), step_ms=20.0, picks=["meg", "eeg"], **OPTIONS)
-    assert set(epochs.get_channel_types()) == {"mag", "grad", "eeg"}
+    epochs = run(raw, events, datatype=datatype, **OPTIONS).epochs
+    assert set(epochs.get_channel_types()) == types
     assert not set(epochs.ch_names) & set(raw.info["bads"])
     # 300.3 Hz is no whole number of samples in 20 ms: this recording has to be resampled.
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.501, 0.02), atol=1e-9)
@@ -59,7 +58,7 @@ def test_elekta_trials_are_decoded(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) 
     """Left against right checkerboards and tones: visibly different before 500 ms, and not before the onset."""
     raw, events = elekta
     chosen = events[events["stimulus"].isin([1, 2, 3, 4])].reset_index(drop=True)
-    epochs = preprocess(raw, chosen, band_hz=(0.1, 20.0), step_ms=20.0, picks="grad", **OPTIONS)
+    epochs = run(raw.copy().pick("grad"), chosen, **OPTIONS).epochs
     stimulus = epochs.metadata["stimulus"].astype(int).to_numpy()
     # One run only: its trials in turn stand for sessions.
     session = pd.Series(stimulus).groupby(stimulus).cumcount().to_numpy() % 3
@@ -75,9 +74,9 @@ def test_ctf_gradiometers(tmp_path: Path) -> None:
     raw = mne.io.read_raw_ctf(find("testdata_ctf_short_discontinuous.ds"), verbose="error")
     onset = np.array([0.4, 0.8, 1.2])
     events = pd.DataFrame({"onset": onset, "stimulus": ["acorn", "badger", "acorn"]})
-    options = OPTIONS | {"epoch_ms": (-100.0, 200.0), "rejection": None}
+    grid = TimeGrid(start_ms=-100, stop_ms=200, step_ms=5)
     # Two seconds are shorter than a high-pass at 0.1 Hz can work with: 5 Hz here.
-    epochs = preprocess(raw, events, band_hz=(5.0, 40.0), step_ms=5.0, picks="meg", **options)
+    epochs = run(raw, events, grid=grid, high_pass_hz=5, low_pass_hz=40, line_hz=60).epochs
     assert len(epochs.ch_names) > 270
     np.testing.assert_allclose(epochs.times, np.arange(-0.1, 0.2001, 0.005), atol=1e-9)
     assert np.isfinite(scaled(epochs)).all()

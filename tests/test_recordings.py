@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cliphba.meg import bids
 from cliphba.meg.engine import decode_rdm
-from cliphba.meg.preprocess import preprocess, read_recording
 from cliphba.meg.read import gather_sessions
 from cliphba.simulate.factors import FACTORS, draw_factors
 from cliphba.simulate.participants import draw_participants
 from cliphba.simulate.recordings import describe_dataset, simulate_session, write_session
+from cliphba.sources import Events
+from tests.raws import run
 
 IMAGES = 12
 TRIALS = pd.Series(2, index=[f"image-{number:03d}" for number in range(IMAGES)])
@@ -154,9 +156,11 @@ def test_participants_share_a_dataset_without_touching_each_other(tmp_path: Path
     describe_dataset(tmp_path, ["sub-01", "sub-02"])
     people = pd.read_csv(tmp_path / "participants.tsv", sep="\t")
     assert people["participant_id"].tolist() == ["sub-01", "sub-02"]
-    read, table = read_recording(root=tmp_path, participant="sub-02", session="01", task="pictures")
-    np.testing.assert_allclose(read.get_data(picks="mag"), get_field(raw), atol=1.1e-15)
-    assert table["stimulus"].tolist() == events["stimulus"].tolist()
+    read = bids.open_recording(files[-1], Events())
+    np.testing.assert_allclose(read.raw.get_data(picks="mag"), get_field(raw), atol=1.1e-15)
+    assert read.trials["stimulus"].tolist() == events["stimulus"].tolist()
+    np.testing.assert_allclose(read.trials["onset"], events["onset"])
+    assert (read.session, read.run) == ("ses-01", "run-01")
 
 
 @pytest.mark.parametrize(("signal", "low", "high"), [(0.0, 0.4, 0.6), (6.0, 0.75, 1.0)])
@@ -167,10 +171,7 @@ def test_responses_are_decoded_if_and_only_if_there_are_any(
     truth = of(draw_truth(), "sub-01")
     for session in (1, 2, 3):
         raw, events = simulate_session(pictures, truth, session=session, signal=signal, **STUDY)
-        epochs = preprocess(
-            raw, events, session=str(session), band_hz=(0.1, 20.0), notch_hz=50.0, epoch_ms=(-100.0, 600.0),
-            baseline_ms=(-100.0, 0.0), step_ms=20.0, rejection=None, picks="meg",
-        )  # fmt: skip
+        epochs = run(raw, events, session=str(session)).epochs
         patterns.append(gather_sessions([epochs]).patterns(0, len(epochs.times)))
         labels.append(pictures.index.get_indexer(epochs.metadata["stimulus"]))
         sessions.append(np.full(len(epochs), session))

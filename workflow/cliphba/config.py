@@ -189,25 +189,87 @@ class Backbone(Section):
         return Path(self.weights)
 
 
-class Preprocessing(Section):
-    """From raw recordings to epochs."""
+class IndependentComponents(Section):
+    """Artefacts of eyes and heart, found by independent component analysis in each recording and taken out."""
 
+    components: Annotated[int, Field(ge=2)] | OpenShare | None = Field(
+        None,
+        description="How many components, or the share of variance that they explain (0.99); null: no such analysis.",
+    )
+    method: Literal["fastica", "infomax"] = Field("fastica", description="Algorithm; `infomax` is the extended one.")
+    eog: Literal["auto"] | list[str] | None = Field(
+        "auto",
+        description="Channels that see the eyes: those of type EOG, or names, such as frontal EEG; null: eyes stay.",
+    )
+    ecg: Literal["auto"] | str | None = Field(
+        "auto",
+        description="Channel that sees the heart: that of type ECG or, if there is none, what all MEG sensors have "
+        "in common; or its name; null: the heart stays.",
+    )
+
+
+class Preprocessing(Section):
+    """From raw recordings to epochs, in this order but for the bad channels."""
+
+    bad_channels: list[str] = Field(
+        [], description="Channels not to be used of anybody, besides those that the recordings themselves call bad."
+    )
+    bad_channels_of: dict[Participant, list[str]] = Field(
+        {}, description="Further ones of single participants: {sub-01: [MRO11-1609]}."
+    )
+    interpolate_bad_channels: bool = Field(
+        False,
+        description="Whether a channel that is bad in some recordings of a participant is estimated there from its "
+        "neighbours; or else it is left out of all of them, since patterns of all sessions need the same channels.",
+    )
+    gradient_compensation: Literal[0, 1, 2, 3] | None = Field(
+        None,
+        description="Of CTF systems: grade of compensation by the reference sensors (0 takes it back, 3 is usual); "
+        "null: as recorded.",
+    )
     high_pass_hz: Positive = Field(0.1, description="Lower edge of the band-pass.")
     low_pass_hz: Positive = Field(
         40, description="Upper edge of the band-pass; below half the rate that `grid.step_ms` implies."
     )
-    line_hz: Positive = Field(50, description="Line frequency; it and its harmonics are notched.")
-    rejection_deviations: Positive = Field(
+    line_hz: Positive | None = Field(
+        50, description="Line frequency; it and its harmonics are notched, as far as they pass; null: nothing is."
+    )
+    ica: IndependentComponents = Field(
+        default_factory=IndependentComponents, description="Artefacts of eyes and heart, taken out."
+    )
+    reference: Literal["average"] | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Of EEG: the mean of all good electrodes, or of those named; null: as recorded."
+    )
+    baseline: Literal["mean", "z_score"] = Field(
+        "mean",
+        description="Of each trial and channel: the mean of the baseline is subtracted; `z_score` then divides by "
+        "its standard deviation, too (THINGS-MEG).",
+    )
+    baseline_ms: tuple[float, float] | None = Field(
+        None, description="From when to when the baseline lasts; null: from the first sample to picture onset."
+    )
+    rejection_deviations: Positive | None = Field(
         8,
         description="A trial is dropped if its peak-to-peak amplitude lies this many robust standard deviations "
-        "above the median over trials.",
+        "above the median over trials; null: whatever its amplitude.",
+    )
+    rejection_peak_to_peak: dict[Literal["mag", "grad", "eeg"], Positive] = Field(
+        {},
+        description="A trial is dropped, too, if any channel of a type exceeds this peak-to-peak amplitude in T, T/m "
+        "or V: {mag: 4.0e-12, grad: 4.0e-10, eeg: 1.5e-4}; sensors of CTF are of type mag.",
     )
 
     @model_validator(mode="after")
-    def _ordered_band(self) -> Preprocessing:
+    def _ordered(self) -> Preprocessing:
         if self.high_pass_hz >= self.low_pass_hz:
             raise ValueError(f"high_pass_hz must be below low_pass_hz ({self.low_pass_hz:g})")
+        if self.baseline_ms and not self.baseline_ms[0] < self.baseline_ms[1] <= 0:
+            raise ValueError("baseline_ms: must begin before it ends, and end before picture onset (0) or there")
         return self
+
+    def bad_channels_for(self, participant: str) -> list[str]:
+        """Bad channels of everybody and of one participant."""
+        return [*self.bad_channels, *self.bad_channels_of.get(participant, [])]
 
 
 class Decoding(Section):

@@ -61,7 +61,8 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "complexity": {"stimulus": TEXT, "measure": TEXT, "value": REAL},
     # recordings
     "recordings": {"participant": TEXT, "session": TEXT, "half": TEXT},
-    "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE},
+    "trials": {"participant": TEXT, "session": TEXT, "recorded": WHOLE, "kept": WHOLE, "no_onset": WHOLE,
+               "cut_off": WHOLE, "annotated": WHOLE, "amplitude": WHOLE, "range": WHOLE},
     # models
     "curves": {"time_ms": REAL, "richness": REAL, "generalisation": REAL, "noise": REAL},
     "reweighting": {"model": TEXT, "time_ms": REAL, "block": WHOLE, "weight": REAL},

@@ -3,6 +3,7 @@
 import os
 
 from cliphba import resources as demands
+from cliphba.sources import BIDSRecordings
 
 ENVIRONMENT = "../../envs/environment.yaml"
 SOURCE = f"{RESULTS}/source"
@@ -52,6 +53,16 @@ def settings(section):
 def recording(participant, session, source=SOURCE):
     """Path of a raw recording in a BIDS folder: the study's own, or that of an external set."""
     return f"{source}/bids/{participant}/{session}/meg/{participant}_{session}_task-pictures_meg.fif"
+
+
+def simulated_recordings(sessions, source=SOURCE):
+    """Say of simulated recordings what a real study says of its own."""
+    names = [session.removeprefix("ses-") for session in sessions]
+    return settings(
+        BIDSRecordings(
+            kind="bids", root=f"{source}/bids", task="pictures", sessions=names
+        )
+    )
 
 
 def epochs(participant, sessions, folder=f"{RESULTS}/epochs"):

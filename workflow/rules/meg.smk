@@ -4,9 +4,24 @@ RECORDINGS = "bids" if STUDY.data is None else STUDY.data.recordings.kind
 
 if RECORDINGS == "bids":
 
+    if STUDY.data is None:
+        RAW = [recording("{participant}", session) for session in STUDY.sessions]
+        KNOWN = simulated_recordings(STUDY.sessions)
+    else:
+        from cliphba.meg.bids import find_recordings
+
+        KNOWN = settings(STUDY.data.recordings)
+
+        def RAW(wildcards):
+            """Find the recordings of a participant."""
+            try:
+                return find_recordings(STUDY.data.recordings, wildcards.participant)
+            except ValueError as error:
+                raise WorkflowError(str(error)) from None
+
     rule preprocess:
         input:
-            raw=[recording("{participant}", session) for session in STUDY.sessions],
+            raw=RAW,
         output:
             epochs=epochs("{participant}", STUDY.sessions),
             trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
@@ -22,9 +37,10 @@ if RECORDINGS == "bids":
         resources:
             **asks(demands.preprocess(STUDY)),
         params:
-            sessions=STUDY.sessions,
+            recordings=KNOWN,
             preprocessing=settings(STUDY.preprocessing),
             grid=settings(STUDY.grid),
+            seed=STUDY.seed_of("preprocess"),
         script:
             "../scripts/preprocess.py"
 

@@ -99,9 +99,12 @@ use rule preprocess as preprocess_external with:
         participant="|".join(STRANGERS),
     priority: 0
     params:
-        sessions=STUDY.external_sessions,
+        recordings=lambda wildcards: simulated_recordings(
+            STUDY.external_sessions, SET_SOURCE.format(**wildcards)
+        ),
         preprocessing=settings(STUDY.preprocessing),
         grid=settings(STUDY.grid),
+        seed=STUDY.seed_of("preprocess"),
 
 
 use rule decode_rdm as decode_external_rdm with:

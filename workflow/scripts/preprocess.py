@@ -1,6 +1,4 @@
-"""Turn the raw recordings of one participant into epochs, one file a session."""
-
-from pathlib import Path
+"""Turn the raw recordings of one participant into epochs, one file a part."""
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -8,37 +6,39 @@ from threadpoolctl import threadpool_limits
 from cliphba import progress, tables
 from cliphba.compute import available_threads, give_way
 from cliphba.config import Preprocessing, TimeGrid
-from cliphba.meg import preprocess
+from cliphba.meg import bids, rejection
+from cliphba.meg.participant import preprocess_participant
+from cliphba.sources import BIDSRecordings
 
 progress.log_to(snakemake.log[0])
 # pre-training takes longer than all recordings
 give_way()
 params, participant = snakemake.params, snakemake.wildcards.participant
-settings, grid = Preprocessing.model_validate(params.preprocessing), TimeGrid.model_validate(params.grid)
+known = BIDSRecordings.model_validate(params.recordings)
 
-# the data set's folder: above participant, session and data type
-root = Path(snakemake.input.raw[0]).parents[3]
-trials = []
+parts = preprocess_participant(
+    [bids.open_recording(path, known.events) for path in bids.find_recordings(known, participant)],
+    Preprocessing.model_validate(params.preprocessing),
+    TimeGrid.model_validate(params.grid),
+    participant=participant,
+    datatype=known.datatype,
+    parts=known.parts,
+    parts_of=known.halves_of,
+    seed=params.seed,
+)
+counts = []
 with threadpool_limits(available_threads(snakemake.threads)):
-    steps = zip(params.sessions, snakemake.output.epochs, strict=True)
-    for session, target in progress.track(steps, "preprocessing", unit="session", total=len(params.sessions)):
-        raw, events = preprocess.read_recording(
-            root=root, participant=participant, session=session.removeprefix("ses-"), task="pictures"
-        )
-        epochs = preprocess.preprocess(
-            raw,
-            events,
-            session=session,
-            band_hz=(settings.high_pass_hz, settings.low_pass_hz),
-            notch_hz=settings.line_hz,
-            epoch_ms=(grid.start_ms, grid.stop_ms),
-            baseline_ms=(grid.start_ms, 0),
-            step_ms=grid.step_ms,
-            rejection=settings.rejection_deviations,
-        )
-        epochs.save(target, overwrite=True, verbose="error")
-        trials.append((participant, session, len(events), len(epochs)))
+    steps = zip(parts, snakemake.output.epochs, strict=True)
+    for part, target in progress.track(steps, "preprocessing", unit="part", total=len(known.parts)):
+        part.epochs.save(target, overwrite=True, verbose="error")
+        counts.append(rejection.count(part.trials, participant))
 
-table = pd.DataFrame(trials, columns=["participant", "session", "recorded", "kept"])
-made_by = tables.provenance(settings={"preprocessing": params.preprocessing, "grid": params.grid}, inputs={})
-tables.write(table, snakemake.output.trials, "trials", **made_by)
+# where the data set lies is nobody's business
+settings = {
+    "recordings": known.model_dump(mode="json", include={"datatype", "task", "sessions", "runs", "events"}),
+    "preprocessing": params.preprocessing,
+    "grid": params.grid,
+    "seed": params.seed,
+}
+table = pd.concat(counts, ignore_index=True)
+tables.write(table, snakemake.output.trials, "trials", **tables.provenance(settings=settings, inputs={}))

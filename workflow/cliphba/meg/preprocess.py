@@ -1,121 +1,137 @@
-"""From raw MEG or EEG to epochs: filter, cut, correct the baseline, decimate, reject."""
+"""From raw MEG or EEG to epochs: choose channels, filter, take artefacts out, cut, correct the baseline, reject."""
+
+from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import mne
 import numpy as np
 import pandas as pd
-from mne_bids import BIDSPath, read_raw_bids
 from numpy.typing import NDArray
+
+from cliphba.config import Preprocessing, TimeGrid
+from cliphba.meg import artefacts, rejection
+from cliphba.meg import channels as choose
+from cliphba.meg.artefacts import Excluded
 
 logger = logging.getLogger(__name__)
 
-CONSISTENT = 1.4826  # turns the median absolute deviation of a normal distribution into its standard deviation
 
+@dataclass(frozen=True)
+class Recording:
+    """A recording and what was shown in it.
 
-def read_recording(
-    *, root: Path, participant: str, session: str, task: str, run: str | None = None
-) -> tuple[mne.io.BaseRaw, pd.DataFrame]:
-    """Read one recording of a BIDS data set with its table of events.
-
-    Parameters
+    Attributes
     ----------
-    root : pathlib.Path
-        Folder of the data set.
-    participant : str
-        Name of the participant, such as ``sub-01``.
-    session, task : str
-        BIDS entities, such as ``01`` and ``pictures``.
-    run : str or None
-        Run within the session, where there are several.
+    raw
+        As it was recorded; not loaded yet.
+    trials
+        One row a trial, as `cliphba.meg.events.select_trials` gives them.
+    session, run
+        Names, such as ``ses-02`` and ``run-01``.
+    """
 
-    Returns
-    -------
-    raw : mne.io.BaseRaw
-        The recording, not yet loaded, with the bad channels that the data set names.
-    events : pandas.DataFrame
-        The table of events as it stands in the data set; ``onset`` is in seconds from the start of the recording.
+    raw: mne.io.BaseRaw
+    trials: pd.DataFrame
+    session: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is told of a recording, beside its epochs.
+
+    Attributes
+    ----------
+    session, run
+        Its names.
+    bad
+        Its bad channels.
+    excluded
+        Components of eyes and heart that were taken out, if any were looked for.
+    """
+
+    session: str
+    run: str
+    bad: Sequence[str]
+    excluded: Excluded | None
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """What became of a recording.
+
+    Attributes
+    ----------
+    epochs
+        With the metadata ``stimulus``, ``session``, ``run`` and ``trial``.
+    trials
+        The same columns of every trial that was recorded, and ``outcome``: kept, or why it was lost (one of
+        `cliphba.meg.rejection.REASONS`).
+    source
+        What is told of the recording.
+    """
+
+    epochs: mne.BaseEpochs
+    trials: pd.DataFrame
+    source: Source
+
+
+def prepare_channels(
+    raws: Sequence[mne.io.BaseRaw], settings: Preprocessing, *, participant: str, datatype: choose.Datatype
+) -> list[str]:
+    """Mark the bad channels of a participant's recordings, in place, and choose those that become patterns.
 
     Raises
     ------
     ValueError
-        If the recording or its table of events does not exist.
+        If there is no bad channel of a name, or no good channel that all recordings have.
     """
-    wanted = BIDSPath(
-        root=root, subject=participant.removeprefix("sub-"), session=session, task=task, run=run, check=True
-    )
-    found = [path for path in wanted.match() if path.suffix in ("meg", "eeg") and path.extension != ".json"]
-    if not found:
-        raise ValueError(f"{root} holds no recording {wanted.basename}: check participant, session, task and run.")
-    table = found[0].copy().update(suffix="events", extension=".tsv", split=None)
-    if not table.fpath.exists():
-        raise ValueError(f"{table.fpath} is missing: BIDS needs it to say which stimulus was shown when.")
-    raw = read_raw_bids(found[0], verbose="error")
-    return raw, pd.read_csv(table.fpath, sep="\t", dtype={"stimulus": str})
+    choose.mark_bad(raws, settings.bad_channels_for(participant))
+    return choose.choose_channels(raws, datatype=datatype, interpolate=settings.interpolate_bad_channels)
 
 
 def preprocess(
-    raw: mne.io.BaseRaw,
-    events: pd.DataFrame,
-    *,
-    session: str,
-    band_hz: tuple[float, float],
-    notch_hz: float | None,
-    epoch_ms: tuple[float, float],
-    baseline_ms: tuple[float, float],
-    step_ms: float,
-    rejection: float | None,
-    picks: str | list[str] = "data",
-) -> mne.Epochs:
+    recording: Recording, channels: Sequence[str], settings: Preprocessing, grid: TimeGrid, *, seed: int = 0
+) -> Preprocessed:
     """Turn one recording into epochs, one a picture.
 
     Parameters
     ----------
-    raw : mne.io.BaseRaw
-        The recording.
-    events : pandas.DataFrame
-        One row a trial: ``onset`` (s from the start), ``stimulus`` (its id) and, if wanted, ``trial`` (its number).
-    session : str
-        Name of the session, kept with every trial.
-    band_hz : (float, float)
-        Pass band of the filter.
-    notch_hz : float or None
-        Frequency of the mains, removed with its harmonics as far as the pass band lets them through.
-    epoch_ms, baseline_ms : (float, float)
-        Span of an epoch, and of the stretch whose mean is subtracted.
-    step_ms : float
-        Time between the samples of the epochs; one of them falls on the onset.
-    rejection : float or None
-        Robust standard deviations by which a trial's peak-to-peak range may exceed the others'. None keeps all.
-    picks : str or list of str
-        Channels or channel types, as MNE takes them.
+    recording
+        The recording and its trials.
+    channels
+        That become patterns, from `prepare_channels`.
+    settings
+        How it is preprocessed.
+    grid
+        Span of an epoch, and time between its samples; one of them falls on the onset.
+    seed
+        Of independent component analysis.
 
     Returns
     -------
-    mne.Epochs
-        Epochs with the metadata ``stimulus``, ``session`` and ``trial``.
+    Preprocessed
+        Epochs, and what became of every trial.
 
     Raises
     ------
     ValueError
-        If the band reaches too high for the step, a column is missing, onsets repeat, or no trial is left.
+        If the band reaches too high for the step, onsets repeat, a setting asks for what the recording lacks, or no
+        trial is left.
     """
-    _check(events, band_hz=band_hz, step_ms=step_ms)
-    filtered, decimation = _resample(_filter(raw, band_hz=band_hz, notch_hz=notch_hz, picks=picks), step_ms)
-    epochs = mne.Epochs(
-        filtered,
-        _find_samples(filtered, events["onset"]),
-        tmin=epoch_ms[0] / 1000,
-        tmax=epoch_ms[1] / 1000,
-        baseline=(baseline_ms[0] / 1000, baseline_ms[1] / 1000),
-        decim=decimation,
-        metadata=_describe(events, session),
-        preload=True,
-        verbose="error",
-    )
-    return _reject(epochs, rejection, trials=len(events), session=session)
+    _check(recording, settings, grid)
+    raw, excluded = _clean(recording.raw, channels, settings, seed)
+    epochs = _cut(raw, recording, settings, grid)
+    allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
+    epochs = rejection.reject(epochs, deviations=settings.rejection_deviations, allowed=allowed)
+    trials = _account(recording, epochs)
+    if settings.baseline == "z_score":
+        epochs = _standardise(epochs)
+    source = Source(recording.session, recording.run, list(recording.raw.info["bads"]), excluded)
+    return Preprocessed(epochs, trials, source)
 
 
 def baseline_spread(before: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
@@ -147,35 +163,76 @@ def baseline_spread(before: NDArray[np.float64], names: Sequence[str]) -> NDArra
     return spread
 
 
-def _check(events: pd.DataFrame, *, band_hz: tuple[float, float], step_ms: float) -> None:
-    """Refuse a table of events without the needed columns, and a band that decimation would fold back."""
-    if missing := {"onset", "stimulus"} - set(events.columns):
-        raise ValueError(f"the table of events lacks the columns {', '.join(sorted(missing))}.")
-    if events["onset"].duplicated().any():
-        raise ValueError("the table of events holds trials with the same onset: keep one row a picture.")
-    stop, nyquist = _stop_hz(band_hz), 500 / step_ms
+def _check(recording: Recording, settings: Preprocessing, grid: TimeGrid) -> None:
+    """Refuse trials at the same time, and a band that decimation would fold back."""
+    if recording.trials["onset"].dropna().duplicated().any():
+        raise ValueError(
+            f"{recording.session}, {recording.run}: trials have the same onset; let events.where keep one event a "
+            "picture."
+        )
+    stop, nyquist = _stop_hz(settings.low_pass_hz), 500 / grid.step_ms
     if stop > nyquist:
         raise ValueError(
-            f"band_hz lets frequencies up to {stop:g} Hz pass, but samples every {step_ms:g} ms (step_ms) carry only "
-            f"{nyquist:g} Hz: lower the upper end of band_hz to {min(nyquist - 2, nyquist / 1.25):g} or refine it."
+            f"low_pass_hz lets frequencies up to {stop:g} Hz pass, but samples every {grid.step_ms:g} ms (step_ms) "
+            f"carry only {nyquist:g} Hz: lower it to {min(nyquist - 2, nyquist / 1.25):g} or refine step_ms."
         )
 
 
-def _filter(
-    raw: mne.io.BaseRaw, *, band_hz: tuple[float, float], notch_hz: float | None, picks: str | list[str]
-) -> mne.io.BaseRaw:
-    """Filter a copy of the wanted good channels, as one continuous stretch."""
-    raw = raw.copy().pick(picks, exclude="bads").load_data(verbose="error")
+def _clean(
+    recorded: mne.io.BaseRaw, channels: Sequence[str], settings: Preprocessing, seed: int
+) -> tuple[mne.io.BaseRaw, Excluded | None]:
+    """Give a copy of the wanted channels as one continuous stretch: compensated, filtered, without eyes and heart."""
+    helping = artefacts.auxiliary_channels(recorded, settings.ica)
+    if settings.gradient_compensation is not None:
+        helping += [recorded.ch_names[pick] for pick in mne.pick_types(recorded.info, meg=False, ref_meg=True)]
+    raw = _pick(recorded.copy(), {*channels, *helping}).load_data(verbose="error")
+    if settings.gradient_compensation is not None:
+        choose.compensate(raw, settings.gradient_compensation)
+    raw, excluded = _filter(raw, settings), None
+    if settings.ica.components is not None:
+        good = [name for name in channels if name not in raw.info["bads"]]
+        excluded = artefacts.remove_artefacts(raw, good, settings.ica, seed=seed)
+    _pick(raw, set(channels))
+    choose.interpolate_bads(raw)
+    if settings.reference is not None:
+        choose.refer(raw, settings.reference)
+    return raw, excluded
+
+
+def _pick(raw: mne.io.BaseRaw, names: set[str]) -> mne.io.BaseRaw:
+    """Keep some channels, in place and in their order."""
+    return raw.pick([name for name in raw.ch_names if name in names], verbose="error")
+
+
+def _filter(raw: mne.io.BaseRaw, settings: Preprocessing) -> mne.io.BaseRaw:
     # Where the pass band has ended there is nothing left to notch out.
-    stop_hz = _stop_hz(band_hz)
-    if notch_hz is not None and notch_hz < stop_hz:
-        raw.notch_filter(np.arange(notch_hz, stop_hz, notch_hz), verbose="error")
-    return raw.filter(*band_hz, verbose="error")
+    stop_hz, line_hz = _stop_hz(settings.low_pass_hz), settings.line_hz
+    if line_hz is not None and line_hz < stop_hz:
+        raw.notch_filter(np.arange(line_hz, stop_hz, line_hz), verbose="error")
+    return raw.filter(settings.high_pass_hz, settings.low_pass_hz, verbose="error")
 
 
-def _stop_hz(band_hz: tuple[float, float]) -> float:
+def _stop_hz(low_pass_hz: float) -> float:
     """Frequency at which the low-pass blocks: MNE's falls off over a quarter of its cut-off, at least 2 Hz."""
-    return band_hz[1] + max(2.0, band_hz[1] / 4)
+    return low_pass_hz + max(2.0, low_pass_hz / 4)
+
+
+def _cut(raw: mne.io.BaseRaw, recording: Recording, settings: Preprocessing, grid: TimeGrid) -> mne.BaseEpochs:
+    """Cut epochs of the trials that have an onset, decimated, the mean of their baseline subtracted."""
+    trials = recording.trials[recording.trials["onset"].notna()]
+    resampled, decimation = _resample(raw, grid.step_ms)
+    start_ms, stop_ms = settings.baseline_ms or (grid.start_ms, 0)
+    return mne.Epochs(
+        resampled,
+        _find_samples(resampled, trials["onset"]),
+        tmin=grid.start_ms / 1000,
+        tmax=grid.stop_ms / 1000,
+        baseline=(start_ms / 1000, stop_ms / 1000),
+        decim=decimation,
+        metadata=_describe(recording, trials),
+        preload=True,
+        verbose="error",
+    )
 
 
 def _resample(raw: mne.io.BaseRaw, step_ms: float) -> tuple[mne.io.BaseRaw, int]:
@@ -187,42 +244,41 @@ def _resample(raw: mne.io.BaseRaw, step_ms: float) -> tuple[mne.io.BaseRaw, int]
     return (raw if abs(wanted / rate - 1) < 1e-5 else raw.resample(wanted, verbose="error")), decimation
 
 
-def _find_samples(raw: mne.io.BaseRaw, onset: "pd.Series[float]") -> NDArray[np.int64]:
+def _find_samples(raw: mne.io.BaseRaw, onset: pd.Series[float]) -> NDArray[np.int64]:
     """Events as MNE takes them: sample, zero and a code, which the metadata make superfluous."""
     sample = raw.first_samp + raw.time_as_index(onset.to_numpy(), use_rounding=True)
     return np.column_stack([sample, np.zeros_like(sample), np.ones_like(sample)])
 
 
-def _describe(events: pd.DataFrame, session: str) -> pd.DataFrame:
+def _describe(recording: Recording, trials: pd.DataFrame) -> pd.DataFrame:
     """Metadata of the epochs."""
-    trial = events["trial"] if "trial" in events else np.arange(len(events))
-    table = pd.DataFrame({"stimulus": events["stimulus"].astype(str), "session": session, "trial": trial})
-    return table.reset_index(drop=True)
+    named = trials[["stimulus", "trial"]].assign(session=recording.session, run=recording.run)
+    return named[["stimulus", "session", "run", "trial"]].reset_index(drop=True)
 
 
-def _report_lost(epochs: mne.Epochs, trials: int, session: str) -> None:
-    """Say how many trials were cut off or annotated as bad; refuse to go on without any."""
+def _account(recording: Recording, epochs: mne.BaseEpochs) -> pd.DataFrame:
+    """Say of every trial what became of it; refuse to go on without any."""
+    has_onset = recording.trials["onset"].notna().to_numpy()
+    outcome = np.full(len(has_onset), "no_onset", dtype=object)
+    outcome[has_onset] = rejection.outcomes(epochs.drop_log)
+    where, said = f"{recording.session}, {recording.run}", rejection.describe(outcome.tolist())
+    logger.info("%s: %s.", where, said)
     if not len(epochs):
-        raise ValueError(f"session {session}: no trial lies within the recording; check the onsets of the events.")
-    if len(epochs) < trials:
-        logger.warning(
-            "session %s: %d of %d trials are cut off by the recording or annotated as bad.",
-            session, trials - len(epochs), trials,
-        )  # fmt: skip
+        raise ValueError(f"{where}: no trial is left ({said}); check the onsets of the events and what is rejected.")
+    return _describe(recording, recording.trials).assign(outcome=outcome.astype(str))
 
 
-def _reject(epochs: mne.Epochs, rejection: float | None, *, trials: int, session: str) -> mne.Epochs:
-    """Drop trials whose range stands out, each channel measured by its own median range, whatever its type."""
-    _report_lost(epochs, trials, session)
-    if rejection is None:
-        return epochs
-    peak_to_peak = np.ptp(epochs.get_data(copy=False), axis=2)
-    typical = np.maximum(np.median(peak_to_peak, axis=0), np.finfo(float).tiny)
-    # The logarithm makes ranges nearly normal; the mean of the worst tenth of the channels ignores one noisy sensor.
-    relative = np.sort(peak_to_peak / typical, axis=1)[:, -max(1, peak_to_peak.shape[1] // 10) :]
-    worst = np.log(np.maximum(relative.mean(axis=1), np.finfo(float).tiny))
-    deviation = worst - np.median(worst)
-    spread = CONSISTENT * np.median(np.abs(deviation))
-    outlying = deviation > rejection * max(spread, np.finfo(float).eps)
-    logger.info("session %s: %d of %d trials rejected for their range.", session, outlying.sum(), len(epochs))
-    return epochs.drop(outlying, reason="range", verbose="error")
+def _standardise(epochs: mne.BaseEpochs) -> mne.BaseEpochs:
+    """Put each trial and channel into standard deviations of its own baseline, whose mean is zero already."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = epochs.apply_function(
+            lambda trial: mne.baseline.rescale(trial, epochs.times, epochs.baseline, "zscore", verbose="error"),
+            picks="all",
+            channel_wise=False,
+            verbose="error",
+        )
+    finite = np.isfinite(scaled.get_data(copy=False)).all(axis=(0, 2))
+    if not finite.all():
+        flat = [name for name, is_finite in zip(scaled.ch_names, finite, strict=True) if not is_finite]
+        raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
+    return scaled
