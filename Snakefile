@@ -31,6 +31,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/source.smk"
 include: "workflow/rules/backbone.smk"
 include: "workflow/rules/meg.smk"

@@ -139,16 +139,28 @@ class OpenNeuro(Section):
     files: Annotated[list[str], Field(min_length=1)] = Field(
         ["*", "sub-{participant}/ses-{session}/**"],
         description="Which files: patterns of paths in the data set, ** at the end for all below a folder; "
-        "{participant} and {session} stand for their labels, without sub- and ses-.",
+        "{participant} and {session} stand for their labels, without sub- and ses-. Those in which {participant} "
+        "does not stand are fetched once.",
     )
     server: Annotated[str, Field(pattern=r"^https?://")] = Field(
         "https://openneuro.org/crn/graphql", description="Interface that lists the files."
     )
 
     @property
+    def shared_files(self) -> list[str]:
+        """Patterns of files that belong to no participant."""
+        return [pattern for pattern in self.files if "{participant}" not in pattern]
+
+    @property
     def by_session(self) -> bool:
         """Whether each session is fetched by itself, or a participant as a whole."""
         return any("{session}" in pattern for pattern in self.files)
+
+    def files_of(self, participant: str, session: str | None) -> list[str]:
+        """Patterns of a participant's files, of one session or of all; both in BIDS spelling."""
+        person, sitting = participant.removeprefix("sub-"), (session or "").removeprefix("ses-")
+        own = [pattern for pattern in self.files if "{participant}" in pattern]
+        return [pattern.replace("{participant}", person).replace("{session}", sitting) for pattern in own]
 
 
 class BIDSRecordings(Section):
@@ -165,6 +177,17 @@ class BIDSRecordings(Section):
     )
     events: Events = Field(default_factory=Events, description="Which events are trials.")
     size: Size = Field(default_factory=Size, description="For planning only.")
+
+    @model_validator(mode="after")
+    def _downloaded_to_root(self) -> BIDSRecordings:
+        if self.openneuro is not None:
+            if self.openneuro.to != self.root:
+                raise ValueError(f"openneuro.to: must be the root, {self.root}, of a data set in BIDS")
+            if self.openneuro.by_session and not self.sessions:
+                raise ValueError(
+                    'openneuro.files: there are no sessions; put ["*", "sub-{participant}/**"], whole participants'
+                )
+        return self
 
     @property
     def halves_of(self) -> HalvesOf:

@@ -11,6 +11,9 @@ BACKBONE = multiext(
     f"{RESULTS}/backbone/open_clip", "_config.json", "_model.safetensors"
 )
 
+# Where a real study's recordings are downloaded from, if they are.
+OPENNEURO = getattr(getattr(STUDY.data, "recordings", None), "openneuro", None)
+
 # How a cluster is asked for a GPU. Most take a number of them, some a generic resource such as gpu:1 instead; the rest is
 # as for all jobs if nothing is said. docs/cluster.md has these variables and those of slurm/config.yaml.
 GPU_REQUEST = {
@@ -71,6 +74,15 @@ def epochs(participant, sessions, folder=f"{RESULTS}/epochs"):
         f"{folder}/{participant}/{participant}_{session}_task-pictures_epo.fif"
         for session in sessions
     ]
+
+
+def fetched(participant):
+    """Records of a participant's recordings from OpenNeuro; none where the study has its recordings already."""
+    if OPENNEURO is None:
+        return []
+    sessions = STUDY.data.recordings.sessions if OPENNEURO.by_session else []
+    units = [f"{participant}_ses-{session}" for session in sessions] or [participant]
+    return [f"{OPENNEURO.to}/fetched/{unit}.json" for unit in units]
 
 
 def rdms(half, participants=STUDY.participants):

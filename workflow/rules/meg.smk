@@ -48,7 +48,9 @@ elif RECORDINGS == "epochs":
 
     rule import_epochs:
         input:
-            lambda wildcards: STUDY.data.recordings.paths(wildcards.participant),
+            # what OpenNeuro has is no file that a rule makes, but a record that it is there
+            lambda wildcards: fetched(wildcards.participant)
+            or STUDY.data.recordings.paths(wildcards.participant),
             stimuli=f"{SOURCE}/stimuli.parquet",
         output:
             epochs=epochs("{participant}", STUDY.sessions),

@@ -1,0 +1,1 @@
+"""Files that real studies take from elsewhere: transferred, checked, unpacked."""
