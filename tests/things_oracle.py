@@ -51,9 +51,7 @@ def _session(things: SmallThings, root: Path, participant: str, session: int, st
         sample = pd.read_csv(str(path).replace("_meg.fif", "_events.tsv"), sep="\t")["sample"].to_numpy()
         events = np.column_stack([sample, np.zeros_like(sample), np.ones_like(sample)])
         runs.append(
-            mne.Epochs(
-                raw, events, tmin=-0.1, tmax=stop_s, picks="mag", baseline=None, preload=True, verbose="error"
-            )
+            mne.Epochs(raw, events, tmin=-0.1, tmax=stop_s, picks="mag", baseline=None, preload=True, verbose="error")
         )
     epochs = mne.concatenate_epochs(runs, verbose="error")
     data = mne.baseline.rescale(epochs.get_data(), epochs.times, (None, 0), mode="zscore", verbose="error")

@@ -241,9 +241,7 @@ def _published_events(things: SmallThings, trials: pd.DataFrame) -> pd.DataFrame
     return told.assign(sample=trials["optical"])
 
 
-def record(
-    things: SmallThings, trials: pd.DataFrame, participant: str, session: int, run: int
-) -> mne.io.RawArray:
+def record(things: SmallThings, trials: pd.DataFrame, participant: str, session: int, run: int) -> mne.io.RawArray:
     """Record a run: responses to what was shown, counted from the light, in the noise of a brain."""
     random = things.random("noise", participant, session, run)
     samples = int(trials["optical"].iloc[-1] + 2.5 * things.rate_hz)

@@ -124,12 +124,13 @@ def preprocess(
     """
     _check(recording, settings, grid)
     raw, excluded = _clean(recording.raw, channels, settings, seed)
-    epochs = _cut(raw, recording, settings, grid)
+    raw, decimation = _resample(raw, grid.step_ms)
+    epochs = _cut(raw, decimation, recording, settings, grid)
     allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
     epochs = rejection.reject(epochs, deviations=settings.rejection_deviations, allowed=allowed)
     trials = _account(recording, epochs)
     if settings.baseline == "z_score":
-        epochs = _standardise(epochs)
+        _standardise(epochs, raw)
     source = Source(recording.session, recording.run, list(recording.raw.info["bads"]), excluded)
     return Preprocessed(epochs, trials, source)
 
@@ -217,14 +218,15 @@ def _stop_hz(low_pass_hz: float) -> float:
     return low_pass_hz + max(2.0, low_pass_hz / 4)
 
 
-def _cut(raw: mne.io.BaseRaw, recording: Recording, settings: Preprocessing, grid: TimeGrid) -> mne.BaseEpochs:
+def _cut(
+    raw: mne.io.BaseRaw, decimation: int, recording: Recording, settings: Preprocessing, grid: TimeGrid
+) -> mne.BaseEpochs:
     """Cut epochs of the trials that have an onset, decimated, the mean of their baseline subtracted."""
     trials = recording.trials[recording.trials["onset"].notna()]
-    resampled, decimation = _resample(raw, grid.step_ms)
     start_ms, stop_ms = settings.baseline_ms or (grid.start_ms, 0)
     return mne.Epochs(
-        resampled,
-        _find_samples(resampled, trials["onset"]),
+        raw,
+        _find_samples(raw, trials["onset"]),
         tmin=grid.start_ms / 1000,
         tmax=grid.stop_ms / 1000,
         baseline=(start_ms / 1000, stop_ms / 1000),
@@ -268,17 +270,16 @@ def _account(recording: Recording, epochs: mne.BaseEpochs) -> pd.DataFrame:
     return _describe(recording, recording.trials).assign(outcome=outcome.astype(str))
 
 
-def _standardise(epochs: mne.BaseEpochs) -> mne.BaseEpochs:
-    """Put each trial and channel into standard deviations of its own baseline, whose mean is zero already."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = epochs.apply_function(
-            lambda trial: mne.baseline.rescale(trial, epochs.times, epochs.baseline, "zscore", verbose="error"),
-            picks="all",
-            channel_wise=False,
-            verbose="error",
-        )
-    finite = np.isfinite(scaled.get_data(copy=False)).all(axis=(0, 2))
-    if not finite.all():
-        flat = [name for name, is_finite in zip(scaled.ch_names, finite, strict=True) if not is_finite]
+def _standardise(epochs: mne.BaseEpochs, raw: mne.io.BaseRaw) -> None:
+    """Put each trial and channel, in place, into standard deviations of its own baseline, whose mean is zero already.
+
+    As the mean, they are those of all samples of the recording and not only of the few that decimation leaves.
+    """
+    start_s, stop_s = epochs.baseline
+    before = mne.Epochs(raw, epochs.events, tmin=start_s, tmax=stop_s, baseline=None, preload=True, verbose="error")
+    spread = before.get_data(copy=False).std(axis=2)
+    if not (spread > 0).all():
+        flat = [name for name, all_vary in zip(raw.ch_names, (spread > 0).all(axis=0), strict=True) if not all_vary]
         raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
-    return scaled
+    samples = epochs.get_data(copy=False)
+    samples /= spread[:, :, None]
