@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import mne
 import numpy as np
-import pandas as pd
-import pytest
-from scipy.stats import spearmanr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from tests.things_oracle import SHRINKAGE, decode, published_epochs, published_rdms
-from tests.things_study import CONCEPTS, TRIGGER, SmallThings, write_recordings
+from tests.things_oracle import SHRINKAGE, decode
+from tests.things_study import SmallThings
 
 THINGS = SmallThings(participants=3)
 

@@ -1,7 +1,7 @@
 """THINGS-MEG made small: files named, placed and shaped as the published ones, and responses whose truth is known.
 
-Pictures are those of the archive of THINGS (one folder a concept), judgements its published tables, recordings the data
-set ds004212 of OpenNeuro. What is small: concepts, sensors, sessions, runs, and the time between trials.
+Pictures are those of the archive of THINGS (one folder a concept), judgements its published tables, recordings the
+data set ds004212 of OpenNeuro. What is small: concepts, sensors, sessions, runs, and the time between trials.
 """
 
 from __future__ import annotations
@@ -40,11 +40,20 @@ JUDGED = {
     "jet": "jet",
 }
 # Alphabetical, as in unique_id.txt. `camera_lens` stands before `camera1` there and is none of the judged.
-CONCEPTS = tuple(
-    "aardvark accordion acorn air_conditioner backscratcher bagel beaver bench bowler_hat camel camera_lens camera1 "
-    "crayon donut fencepost file1 fondue horse jet lion mouse1 music_box pizza quill rolling_pin stick t-shirt tuba "
-    "turtle vest violin zucchini".split()
+# fmt: off
+CONCEPTS = (
+    "aardvark", "accordion", "acorn", "air_conditioner", "backscratcher", "bagel", "beaver", "bench", "bowler_hat",
+    "camel", "camera_lens", "camera1", "crayon", "donut", "fencepost", "file1", "fondue", "horse", "jet", "lion",
+    "mouse1", "music_box", "pizza", "quill", "rolling_pin", "stick", "t-shirt", "tuba", "turtle", "vest", "violin",
+    "zucchini",
 )
+# Columns of sample_attributes_P*.csv, which are the metadata of the published epochs.
+METADATA = (
+    "trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr", "things_category_nr", "things_image_nr",
+    "things_exemplar_nr", "image_path", "image_on", "image_off", "responded", "key_id", "key_time", "RT",
+    "session_nr", "run_nr",
+)
+# fmt: on
 DIMENSIONS = 66
 SYSTEM = "1609"  # serial number in every channel's name
 BROKEN = f"MRO11-{SYSTEM}"
@@ -53,10 +62,6 @@ TRIGGER, TRIGGER_VALUE = "UPPT001", 64
 DELAY_S = (0.02, 0.14)
 # Dimensions respond early or late.
 PEAKS_S, WIDTHS_S = (0.12, 0.26), (0.022, 0.04)
-METADATA = (
-    "trial_type image_nr category_nr exemplar_nr test_image_nr things_category_nr things_image_nr things_exemplar_nr "
-    "image_path image_on image_off responded key_id key_time RT session_nr run_nr"
-).split()
 
 
 @dataclass(frozen=True)
@@ -231,7 +236,7 @@ def _catch(number: int) -> dict[str, object]:
 
 
 def _published_events(things: SmallThings, trials: pd.DataFrame) -> pd.DataFrame:
-    """Give the table of events as it is published: onsets of the optical sensor, concepts as rows of unique_id.txt."""
+    """Give the table of events as it is published: onsets of the optical sensor, concepts by row of unique_id.txt."""
     numbers = {
         column: trials[of].map(str).replace("nan", "N/A")
         for column, of in (("things_category_nr", "things_category_nr"), ("value", "things_image_nr"))
