@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from cliphba.section import Count, NotNegative, OpenShare, Participant, Positive, Section, overlay
-from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, THINGSBehavior, path_of
+from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, path_of
 
 
 def derive_seed(seed: int, *purpose: str) -> int:
@@ -773,10 +773,7 @@ class Study(Section):
     @property
     def judged(self) -> bool:
         """Whether there are human judgements of test images at all: triplets, or an RDM."""
-        if self.data is None:
-            return True
-        behavior = self.data.behavior
-        return self.has_triplets or behavior.rdm is not None or isinstance(behavior, THINGSBehavior)
+        return self.data is None or self.data.behavior.judged
 
     @property
     def external_sessions(self) -> list[str]:

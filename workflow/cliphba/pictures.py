@@ -44,14 +44,23 @@ def find_pictures(places: Iterable[Path | str]) -> dict[str, Path]:
 
 
 def _pictures_at(place: Path) -> Sequence[Path]:
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise ValueError(f"{place}: there is no such image and no such folder")
-    inside = (path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    found = sorted(path for path in inside if not any(part[0] == "." for part in path.relative_to(place).parts))
+    return [place] if place.is_file() else pictures_in(place)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """List the picture files of a folder and its subfolders by their paths, unopened; hidden ones are none.
+
+    Raises
+    ------
+    ValueError
+        If the folder is missing or has no picture.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: there is no such image and no such folder")
+    inside = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    found = sorted(path for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts))
     if not found:
-        raise ValueError(f"{place}: there is no image in this folder (sought are {', '.join(sorted(ENDINGS))})")
+        raise ValueError(f"{folder}: there is no image in this folder (sought are {', '.join(sorted(ENDINGS))})")
     return found
 
 

@@ -6,11 +6,24 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cliphba.section import Count, Participant, Positive, Section
 
+
+def _one_group(pattern: str) -> str:
+    """Refuse what is no regular expression, or one without a group."""
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    if groups < 1:
+        raise ValueError("needs a group: put what names the stimulus into parentheses")
+    return pattern
+
+
 Label = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")]
+Pattern = Annotated[str, AfterValidator(_one_group)]
 HalvesOf = Literal["sessions", "runs", "trials"]
 
 # Parts that the trials of a single run are dealt out to: two for each half, so that one can be left out.
@@ -32,11 +45,17 @@ class Stimuli(Section):
         "(within images), `concept`, `split` (train, validation, test), `caption`. Pictures that do not stand in it "
         "are left alone.",
     )
+    pattern: Pattern | None = Field(
+        None,
+        description="Without a table: regular expression whose first group, searched for in the path of each picture "
+        "within images, is its stimulus; pictures without it are left alone. `([^/]+)_01b\\.jpg$` takes one picture "
+        "of each concept of THINGS and names it by the concept. null: the name of the file without ending.",
+    )
     split: Literal["random", "in_order", "judged", "table"] = Field(
         "random",
         description="Which stimuli are trained on, decide when training stops, are held out: drawn at random; the "
-        "last ones in the order of the table (of names, if there is none); those that people judged held out, the "
-        "others at random; or as the table's column `split` says.",
+        "last ones in the order of the table (of names, if there is none, image9 before image10); those that people "
+        "judged held out, the others at random; or as the table's column `split` says.",
     )
     training_images: Annotated[int, Field(ge=4)] = Field(description="Pictures that models are trained on.")
     validation_images: Annotated[int, Field(ge=4)] = Field(description="Pictures that decide when training stops.")
@@ -46,19 +65,21 @@ class Stimuli(Section):
     def _split_has_table(self) -> Stimuli:
         if self.split == "table" and self.table is None:
             raise ValueError("split is `table`, but there is none: name the table, or let split be random")
+        if self.pattern is not None and self.table is not None:
+            raise ValueError("pattern and table are both given: the table names the stimuli; keep one of them")
         return self
 
     @property
-    def count(self) -> int:
-        """Number of all pictures."""
-        return self.training_images + self.validation_images + self.test_images
+    def counts(self) -> dict[str, int]:
+        """Number of pictures of each split."""
+        return {"train": self.training_images, "validation": self.validation_images, "test": self.test_images}
 
 
 class Events(Section):
     """Which events are trials, and what was shown when."""
 
     stimulus: str = Field("stimulus", description="Column that names the stimulus.")
-    pattern: str | None = Field(
+    pattern: Pattern | None = Field(
         None,
         description="Regular expression whose first group, searched for in that column, is the stimulus; null: all "
         "of it. Of the path of a picture, `([^/]+)\\.jpg$` is its name.",
@@ -72,17 +93,6 @@ class Events(Section):
     delay_ms: float = Field(
         0, description="Constant delay of the screen, which is added to every onset; 0 for an optical sensor."
     )
-
-    @model_validator(mode="after")
-    def _one_group(self) -> Events:
-        if self.pattern is not None:
-            try:
-                groups = re.compile(self.pattern).groups
-            except re.error as error:
-                raise ValueError(f"pattern is no regular expression: {error}") from None
-            if groups < 1:
-                raise ValueError("pattern needs a group: put what names the stimulus into parentheses")
-        return self
 
 
 class Size(Section):
@@ -244,7 +254,8 @@ class EpochsRecordings(Section):
         """Files of a participant, one a session or one of all."""
         sessions = self.sessions if "{session}" in self.files else [""]
         name = participant.removeprefix("sub-")
-        return [self.files.replace("{participant}", name).replace("{session}", each) for each in sessions]
+        pattern = str(path_of(self.files))
+        return [pattern.replace("{participant}", name).replace("{session}", each) for each in sessions]
 
 
 class RDMFile(Section):
@@ -293,7 +304,7 @@ class RDMFile(Section):
     @property
     def order_files(self) -> list[str]:
         """File that names the stimuli in order, if there is one."""
-        return [] if self.stimuli is None else [self.stimuli]
+        return [] if self.stimuli is None else [str(path_of(self.stimuli))]
 
     def position(self, participants: list[str], participant: str) -> int:
         """Where a participant stands in the file, counted from 0."""
@@ -316,7 +327,7 @@ class Judgements(Section):
     triplets: str | None = Field(
         None,
         description="Odd-one-out judgements of test images (.tsv, .csv, .parquet): columns first, second (the pair "
-        "kept together), odd, participant.",
+        "kept together), odd and, if known, participant.",
     )
     rdm: str | None = Field(
         None,
@@ -333,7 +344,12 @@ class Judgements(Section):
     @property
     def files(self) -> list[str]:
         """Files with judgements."""
-        return [path for path in (self.triplets, self.rdm) if path is not None]
+        return [str(path_of(path)) for path in (self.triplets, self.rdm) if path is not None]
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are judgements of test images."""
+        return self.triplets is not None or self.rdm is not None
 
 
 class TablesBehavior(Judgements):
@@ -353,7 +369,8 @@ class TablesBehavior(Judgements):
     @property
     def files(self) -> list[str]:
         """Files with judgements, the embedding first."""
-        return [self.embedding, *([self.dimensions] if self.dimensions else []), *super().files]
+        tables = [path for path in (self.embedding, self.dimensions) if path is not None]
+        return [*(str(path_of(path)) for path in tables), *super().files]
 
 
 class THINGSBehavior(Judgements):
@@ -367,7 +384,12 @@ class THINGSBehavior(Judgements):
     @property
     def files(self) -> list[str]:
         """Files with judgements."""
-        return [*(f"{self.folder}/{name}" for name in THINGS_FILES), *super().files]
+        return [*(str(path_of(self.folder) / name) for name in THINGS_FILES), *super().files]
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are judgements of test images: 48 objects were judged whatever else there is."""
+        return True
 
 
 class ModelBehavior(Judgements):
@@ -379,7 +401,7 @@ class ModelBehavior(Judgements):
     @property
     def models(self) -> list[str]:
         """Checkpoints that it is made from."""
-        return [self.model]
+        return [str(path_of(self.model))]
 
 
 class CLIPBehavior(Judgements):
@@ -407,6 +429,15 @@ class Data(Section):
         None, description="Terms of the recordings, pictures and judgements, for the model cards."
     )
 
+    @model_validator(mode="after")
+    def _judged_is_known(self) -> Data:
+        if self.stimuli.split == "judged" and not self.behavior.judged:
+            raise ValueError(
+                "stimuli.split is `judged`, but behavior has no judgements of test images: give triplets or rdm, or "
+                "choose another split"
+            )
+        return self
+
 
 class EvaluationSet(Section):
     """Pictures and RDMs of another study, on which finished models are tested."""
@@ -414,6 +445,7 @@ class EvaluationSet(Section):
     name: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")] = Field(description="Its name in paths and tables.")
     images: str = Field(description="Folder of the pictures, as data.stimuli.images.")
     table: str | None = Field(None, description="Table of the stimuli, as data.stimuli.table.")
+    pattern: Pattern | None = Field(None, description="What names the stimuli, as data.stimuli.pattern.")
     count: Annotated[int, Field(ge=4)] = Field(description="Number of the pictures.")
     participants: Annotated[list[Participant], Field(min_length=2)] = Field(
         description="People who looked at them; none of them is of the study or of another set."

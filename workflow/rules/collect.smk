@@ -22,8 +22,8 @@ JUDGED = {
 
 rule collect_stimuli:
     input:
-        images=STIMULI.images,
-        table=[STIMULI.table] if STIMULI.table else [],
+        images=str(path_of(STIMULI.images)),
+        table=[str(path_of(STIMULI.table))] if STIMULI.table else [],
         # which pictures people judged, where those are the ones to be held out
         judgements=BEHAVIOR.files if STIMULI.split == "judged" else [],
     output:

@@ -8,8 +8,14 @@ def rdms_of_set(key):
 
 rule collect_external_stimuli:
     input:
-        images=external_setting("images"),
-        table=lambda wildcards: STUDY.external_sets[wildcards.image_set].table or [],
+        images=lambda wildcards: str(
+            path_of(STUDY.external_sets[wildcards.image_set].images)
+        ),
+        table=lambda wildcards: [
+            str(path_of(table))
+            for table in [STUDY.external_sets[wildcards.image_set].table]
+            if table
+        ],
     output:
         stimuli=f"{SET_SOURCE}/stimuli.parquet",
     log:
@@ -23,6 +29,7 @@ rule collect_external_stimuli:
         **asks(demands.small()),
     params:
         expected=external_setting("count"),
+        pattern=external_setting("pattern"),
     script:
         "../scripts/collect_external_stimuli.py"
 

@@ -3,7 +3,7 @@
 import os
 
 from cliphba import resources as demands
-from cliphba.sources import BIDSRecordings
+from cliphba.sources import BIDSRecordings, path_of
 
 ENVIRONMENT = "../../envs/environment.yaml"
 SOURCE = f"{RESULTS}/source"
