@@ -85,6 +85,40 @@ def _check_found(settings: BIDSRecordings, participant: str, found: Sequence[BID
         )
 
 
+def read_trials(path: Path | str, settings: Events) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read from the table of events beside a recording what was shown in it; the recording is left alone.
+
+    Parameters
+    ----------
+    path
+        Of the recording, as `find_recordings` gives it.
+    settings
+        Which events are trials.
+
+    Returns
+    -------
+    trials : DataFrame
+        As `cliphba.meg.events.select_trials` gives them.
+    events : DataFrame
+        Their rows in the table.
+
+    Raises
+    ------
+    ValueError
+        If there is no table of events, or it is not as the settings say.
+    """
+    place = get_bids_path_from_fname(path, verbose="error")
+    table = place.copy().update(suffix="events", extension=".tsv", split=None).fpath
+    if not table.exists():
+        raise ValueError(f"{table} is missing: BIDS needs it to say which stimulus was shown when.")
+    events = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, na_values=["n/a"])
+    try:
+        trials = select_trials(events, **settings.model_dump())
+    except ValueError as error:
+        raise ValueError(f"{table}: {error}") from error
+    return trials, events.loc[trials.index]
+
+
 def open_recording(path: Path | str, settings: Events) -> Recording:
     """Open a recording, without loading it, and read from its table of events what was shown.
 
@@ -106,15 +140,11 @@ def open_recording(path: Path | str, settings: Events) -> Recording:
         If there is no table of events, or it is not as the settings say, or the channels are not those that the data
         set lists.
     """
+    trials, events = read_trials(path, settings)
     place = get_bids_path_from_fname(path, verbose="error")
-    table = place.copy().update(suffix="events", extension=".tsv", split=None).fpath
-    if not table.exists():
-        raise ValueError(f"{table} is missing: BIDS needs it to say which stimulus was shown when.")
-    events = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, na_values=["n/a"])
     try:
-        trials = select_trials(events, **settings.model_dump())
         raw = read_raw_bids(place, verbose="error")
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{table if isinstance(error, ValueError) else path}: {error}") from error
-    unmark(raw, events.loc[trials.index])
+        raise ValueError(f"{path}: {error}") from error
+    unmark(raw, events)
     return Recording(raw, trials, f"ses-{place.session or '01'}", f"run-{place.run or '01'}")
