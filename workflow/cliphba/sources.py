@@ -84,6 +84,11 @@ class Events(Section):
         description="Regular expression whose first group, searched for in that column, is the stimulus; null: all "
         "of it. Of the path of a picture, `([^/]+)\\.jpg$` is its name.",
     )
+    names: str | None = Field(
+        None,
+        description="Text file of names, one a line, where that column holds numbers: of the first line, 1; null: it "
+        "holds names.",
+    )
     where: dict[str, list[str]] = Field(
         {}, description="Only events with one of these values in that column are trials, such as trial_type: [exp]."
     )

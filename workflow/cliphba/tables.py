@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,22 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_names(path: Path) -> list[str]:
+    """Read a text file of names, one a line.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or a name stands there twice.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file of names")
+    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{path}: the name {twice[0]} stands there twice")
+    return names
 
 
 def provenance(*, settings: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dict[str, Any]:

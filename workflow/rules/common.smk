@@ -85,6 +85,19 @@ def fetched(participant):
     return [f"{OPENNEURO.to}/fetched/{unit}.json" for unit in units]
 
 
+def found_recordings(wildcards):
+    """Paths of a participant's raw recordings, or of the records that they have been downloaded."""
+    if OPENNEURO is not None:
+        return fetched(wildcards.participant)
+    # not for everybody: MNE takes a while to import
+    from cliphba.meg.bids import find_recordings
+
+    try:
+        return find_recordings(STUDY.data.recordings, wildcards.participant)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def rdms(half, participants=STUDY.participants):
     """Paths of participants' RDMs from one half of the sessions, or from the first few of it."""
     return expand(

@@ -8,16 +8,8 @@ if RECORDINGS == "bids":
         RAW = [recording("{participant}", session) for session in STUDY.sessions]
         KNOWN = simulated_recordings(STUDY.sessions)
     else:
-        from cliphba.meg.bids import find_recordings
-
+        RAW = found_recordings
         KNOWN = settings(STUDY.data.recordings)
-
-        def RAW(wildcards):
-            """Find the recordings of a participant."""
-            try:
-                return find_recordings(STUDY.data.recordings, wildcards.participant)
-            except ValueError as error:
-                raise WorkflowError(str(error)) from None
 
     rule preprocess:
         input:

@@ -14,6 +14,7 @@ from mne_bids.config import ALLOWED_DATATYPE_EXTENSIONS
 from cliphba.meg.events import select_trials, unmark
 from cliphba.meg.preprocess import Recording
 from cliphba.sources import BIDSRecordings, Events, path_of
+from cliphba.tables import read_names
 
 # Of a recording that is split into several files the first one leads to the others.
 FIRST_SPLIT = (None, "1", "01")
@@ -105,15 +106,16 @@ def read_trials(path: Path | str, settings: Events) -> tuple[pd.DataFrame, pd.Da
     Raises
     ------
     ValueError
-        If there is no table of events, or it is not as the settings say.
+        If there is no table of events or file of names, or it is not as the settings say.
     """
+    names = None if settings.names is None else read_names(path_of(settings.names))
     place = get_bids_path_from_fname(path, verbose="error")
     table = place.copy().update(suffix="events", extension=".tsv", split=None).fpath
     if not table.exists():
         raise ValueError(f"{table} is missing: BIDS needs it to say which stimulus was shown when.")
     events = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, na_values=["n/a"])
     try:
-        trials = select_trials(events, **settings.model_dump())
+        trials = select_trials(events, **settings.model_dump(exclude={"names"}), names=names)
     except ValueError as error:
         raise ValueError(f"{table}: {error}") from error
     return trials, events.loc[trials.index]

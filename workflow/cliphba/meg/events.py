@@ -19,6 +19,7 @@ def select_trials(
     *,
     stimulus: str = "stimulus",
     pattern: str | None = None,
+    names: Sequence[str] | None = None,
     where: Mapping[str, Sequence[Any]] | None = None,
     onset: str = "onset",
     delay_ms: float = 0,
@@ -34,6 +35,8 @@ def select_trials(
     pattern
         Regular expression that is searched in that column; its first group is the stimulus. Events without a match
         are no trials. None: the whole cell is the stimulus.
+    names
+        What is found there is a number, and the stimulus that one of these names, counted from 1. None: it is a name.
     where
         Column to values: only such events are trials. Numbers are compared as numbers.
     onset
@@ -56,11 +59,12 @@ def select_trials(
     _check_columns(events, [stimulus, onset, *where])
     for column, values in where.items():
         events = _restrict(events, column, values)
-    names = _name_stimuli(events[stimulus], pattern)
-    seconds = pd.to_numeric(events.loc[names.index, onset], errors="coerce") + delay_ms / 1000
+    found = _name_stimuli(events[stimulus], pattern)
+    shown = found if names is None else _look_up(found, names)
+    seconds = pd.to_numeric(events.loc[shown.index, onset], errors="coerce") + delay_ms / 1000
     if seconds.isna().all():
         raise ValueError(f"column {onset} (events.onset) holds no number, such as {events[onset].iloc[0]!r}.")
-    return pd.DataFrame({"stimulus": names, "onset": seconds.astype(float), "trial": np.arange(len(names))})
+    return pd.DataFrame({"stimulus": shown, "onset": seconds.astype(float), "trial": np.arange(len(shown))})
 
 
 def unmark(raw: mne.io.BaseRaw, events: pd.DataFrame) -> None:
@@ -124,3 +128,15 @@ def _name_stimuli(cells: pd.Series[Any], pattern: str | None) -> pd.Series[str]:
             len(text) - len(found), len(text), example, pattern,
         )  # fmt: skip
     return found
+
+
+def _look_up(numbers: pd.Series[str], names: Sequence[str]) -> pd.Series[str]:
+    """Give the names that numbers stand for; tables write them with decimals, too."""
+    values = pd.to_numeric(numbers, errors="coerce")
+    wrong = ~(values.isin(range(1, len(names) + 1)))
+    if wrong.any():
+        raise ValueError(
+            f"column {numbers.name} (events.stimulus) has {numbers[wrong].iloc[0]!r}, which is no number from 1 to "
+            f"{len(names)}, of the names in the file events.names."
+        )
+    return values.astype(int).map(dict(enumerate(names, start=1)))
