@@ -81,7 +81,7 @@ def unmark(raw: mne.io.BaseRaw, events: pd.DataFrame) -> None:
         The rows of its table that are trials, with ``onset`` as it stands there.
     """
     onset = pd.to_numeric(events["onset"], errors="coerce").to_numpy(float)
-    marked = raw.annotations.onset - (raw.first_time if raw.annotations.orig_time is not None else 0)
+    marked = raw.annotations.onset - raw.first_time
     is_trial = np.isclose(marked[:, None], onset, rtol=0, atol=0.5 / raw.info["sfreq"]).any(axis=1)
     raw.annotations.delete(np.flatnonzero(is_trial))
 
