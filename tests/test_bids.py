@@ -103,7 +103,7 @@ def test_eeg_in_brainvision_without_sessions(tmp_path: Path) -> None:
 def test_a_missing_or_unfitting_table_of_events_is_named(tmp_path: Path) -> None:
     events = shown(6)
     path = write(record(events, kinds=("mag",)), events, tmp_path, datatype="meg")
-    with pytest.raises(ValueError, match=r"sub-01_task-pictures_events.tsv: the table of events lacks the column word"):
+    with pytest.raises(ValueError, match=r"task-pictures_events.tsv: the table of events lacks the column word"):
         open_recording(path, Events(stimulus="word"))
     table = path.with_name("sub-01_task-pictures_events.tsv")
     table.unlink()

@@ -70,7 +70,10 @@ def test_events_without_a_match_are_no_trials_and_are_told(
         ({"stimulus": "file", "onset": "light"}, "lacks the column light"),
         ({"stimulus": "file", "where": {"kind": ["exp"]}}, "lacks the column kind"),
         ({"stimulus": "file"}, "column file .* is empty in 1 of 5 events"),
-        ({"stimulus": "value", "where": {"trial_type": ["exp ", "x"]}}, "'exp ' or 'x'; it is 'exp', 'catch', 'test'"),
+        (
+            {"stimulus": "value", "where": {"trial_type": ["exp ", "x"]}},
+            "'exp ' or 'x'; it is 'exp', 'catch', 'test'",
+        ),
         ({"stimulus": "trial_type", "pattern": "picture_(.*)"}, "matches no cell of trial_type, such as 'exp'"),
         ({"stimulus": "trial_type", "pattern": "exp"}, "exp has no group"),
         ({"stimulus": "value", "onset": "trial_type"}, "column trial_type .* holds no number, such as 'exp'"),

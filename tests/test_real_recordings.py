@@ -9,9 +9,13 @@ import pandas as pd
 import pytest
 
 from cliphba.config import TimeGrid
+from cliphba.meg.bids import find_recordings, open_recording
 from cliphba.meg.engine import decode_rdm
+from cliphba.meg.participant import preprocess_participant
 from cliphba.meg.read import gather_sessions
-from tests.raws import run
+from cliphba.sources import BIDSRecordings
+from tests.bids_sets import write
+from tests.raws import run, settings
 
 FOLDER = Path(os.environ.get("CLIPHBA_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "meg"
 
@@ -82,3 +86,58 @@ def test_ctf_gradiometers(tmp_path: Path) -> None:
     assert np.isfinite(scaled(epochs)).all()
     epochs.save(tmp_path / "sub-01_epo.fif", verbose="error")
     assert mne.read_epochs(tmp_path / "sub-01_epo.fif", verbose="error").metadata.equals(epochs.metadata)
+
+
+@pytest.mark.parametrize("grade", [0, 3])
+def test_ctf_compensation_is_that_of_mne(grade: int) -> None:
+    """In the order of preprocessing, too: before the filter, with reference sensors that are then put away."""
+    raw = mne.io.read_raw_ctf(find("testdata_ctf_short_discontinuous.ds"), verbose="error")
+    events = pd.DataFrame({"onset": [0.4, 0.8, 1.2], "stimulus": ["acorn", "badger", "acorn"]})
+    grid = TimeGrid(start_ms=-100, stop_ms=200, step_ms=5)
+    options = {"grid": grid, "high_pass_hz": 5, "low_pass_hz": 40, "line_hz": None}
+    as_recorded = run(raw, events, **options).epochs
+    compensated = run(raw, events, gradient_compensation=grade, **options).epochs
+    by_mne = raw.copy().load_data(verbose="error").apply_gradient_compensation(grade, verbose="error")
+    expected = run(by_mne, events, **options).epochs
+    scale = np.abs(as_recorded.get_data()).max()
+    np.testing.assert_allclose(compensated.get_data(), expected.get_data(), atol=1e-12 * scale)
+    assert compensated.compensation_grade == grade
+    assert raw.compensation_grade == 0
+    assert (np.abs(compensated.get_data() - as_recorded.get_data()).max() > 0.3 * scale) == (grade == 3)
+    assert compensated.ch_names == as_recorded.ch_names
+
+
+def test_other_systems_are_not_compensated(elekta: tuple[mne.io.BaseRaw, pd.DataFrame]) -> None:
+    with pytest.raises(ValueError, match="gradient_compensation: this recording has no reference sensors"):
+        run(*elekta, gradient_compensation=3, **OPTIONS)
+
+
+def test_ctf_runs_in_bids_with_the_head_in_two_places(tmp_path: Path) -> None:
+    """Folders of CTF are found as recordings, files in them are not; sensors are good in both runs or left out."""
+    folder = find("testdata_ctf_short_discontinuous.ds")
+    events = pd.DataFrame({"onset": [0.4, 0.8, 1.2], "stimulus": ["acorn", "badger", "acorn"]})
+    for label in ("1", "2"):
+        raw = mne.io.read_raw_ctf(folder, verbose="error")
+        raw.info["bads"] = [raw.ch_names[60]] if label == "2" else []
+        write(raw, events, tmp_path, session="01", run=label, datatype="meg")
+    known = BIDSRecordings(kind="bids", root=str(tmp_path), task="pictures", sessions=["01"])
+    found = find_recordings(known, "sub-01")
+    assert [path.suffix for path in found] == [".ds", ".ds"]
+    recordings = [open_recording(path, known.events) for path in found]
+    trans = recordings[1].raw.info["dev_head_t"]
+    trans["trans"][2, 3] += 0.01
+    (part, *_) = preprocess_participant(
+        recordings,
+        settings(high_pass_hz=5, low_pass_hz=40, gradient_compensation=3),
+        TimeGrid(start_ms=-100, stop_ms=200, step_ms=5),
+        participant="sub-01",
+        datatype="meg",
+        parts=["a", "b"],
+        parts_of="trials",
+        seed=1,
+    )
+    assert part.epochs.metadata["stimulus"].tolist() == ["acorn", "badger", "acorn", "acorn"][:1] + [
+        "badger",
+        "acorn",
+    ]
+    assert len(part.epochs.ch_names) == 272

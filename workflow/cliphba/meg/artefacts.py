@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 # Slow drifts are not independent of anything: what components are fitted to begins here.
 FIT_FROM_HZ = 1.0
+# MNE takes components for those of eyes that lie three standard deviations from the mean of all, which one of n numbers
+# can only do if (n - 1) / sqrt(n) > 3.
+FEWEST_COMPONENTS = 11
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ def remove_artefacts(
     -------
     Excluded
         What was taken out.
+
+    Raises
+    ------
+    ValueError
+        If there are too few components for any to stand out.
     """
     steady = raw.copy()
     if raw.info["highpass"] < FIT_FROM_HZ:
@@ -108,6 +116,7 @@ def remove_artefacts(
         verbose="error",
     )
     ica.fit(steady, picks=list(channels), verbose="error")
+    _check_number(int(ica.n_components_), settings)
     components: dict[str, list[int]] = {}
     scores: dict[str, NDArray[np.float64]] = {}
     for organ, find in _searches(ica, settings).items():
@@ -117,6 +126,14 @@ def remove_artefacts(
     ica.apply(raw, verbose="error")
     logger.info("taken out of %d components: %s.", ica.n_components_, _describe(components))
     return Excluded(ica, components, scores)
+
+
+def _check_number(components: int, settings: IndependentComponents) -> None:
+    if settings.eog is not None and components < FEWEST_COMPONENTS:
+        raise ValueError(
+            f"preprocessing.ica.components: the {components} components are too few for one of the eyes to stand out "
+            f"from the others; take {FEWEST_COMPONENTS} or more, or a larger share of the variance."
+        )
 
 
 def _searches(ica: mne.preprocessing.ICA, settings: IndependentComponents) -> dict[str, Callable[..., Any]]:
