@@ -1,4 +1,4 @@
-"""All recordings of a participant: runs put together, parts of sessions, runs or trials, every trial accounted for."""
+"""All recordings of a participant: runs put together; parts of sessions, runs or trials; all trials accounted for."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_trials_are_dealt_out() -> None:
 
 
 def test_trials_that_were_lost_are_dealt_out_after_those_that_were_kept() -> None:
-    """Of five trials of each stimulus the first of two stimuli is lost, by which no part may lose more than another."""
+    """Of five trials of each stimulus the first is lost for two of them, and no part may suffer more than another."""
     events = shown(40, stimuli=8)
     raw = record(events)
     raw.set_annotations(mne.Annotations(events["onset"][:2], 0.1, "BAD_jump"))

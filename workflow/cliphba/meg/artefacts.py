@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Slow drifts are not independent of anything: what components are fitted to begins here.
 FIT_FROM_HZ = 1.0
-# MNE takes components for those of eyes that lie three standard deviations from the mean of all, which one of n numbers
-# can only do if (n - 1) / sqrt(n) > 3.
+# MNE takes components for those of eyes that lie three standard deviations from the mean of all, which one of n can
+# only do if (n - 1) / sqrt(n) > 3.
 FEWEST_COMPONENTS = 11
 
 
