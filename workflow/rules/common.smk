@@ -13,6 +13,10 @@ BACKBONE = multiext(
 
 # Where a real study's recordings are downloaded from, if they are.
 OPENNEURO = getattr(getattr(STUDY.data, "recordings", None), "openneuro", None)
+FETCHED = None if OPENNEURO is None else f"{path_of(OPENNEURO.to)}/fetched"
+# The file of stimulus names, where its events have numbers.
+NAMED = getattr(getattr(STUDY.data, "recordings", None), "events", None)
+NAMES = [str(path_of(NAMED.names))] if NAMED is not None and NAMED.names else []
 
 # How a cluster is asked for a GPU. Most take a number of them, some a generic resource such as gpu:1 instead; the rest is
 # as for all jobs if nothing is said. docs/cluster.md has these variables and those of slurm/config.yaml.
@@ -82,7 +86,7 @@ def fetched(participant):
         return []
     sessions = STUDY.data.recordings.sessions if OPENNEURO.by_session else []
     units = [f"{participant}_ses-{session}" for session in sessions] or [participant]
-    return [f"{OPENNEURO.to}/fetched/{unit}.json" for unit in units]
+    return [f"{FETCHED}/{unit}.json" for unit in units]
 
 
 def found_recordings(wildcards):

@@ -4,8 +4,11 @@
 import re
 
 # archives become folders, of which Snakemake wants to know
-FILES = {entry.to: entry for entry in STUDY.downloads if entry.members is None}
-ARCHIVES = {entry.to: entry for entry in STUDY.downloads if entry.members is not None}
+DOWNLOADS = {str(path_of(entry.to)): entry for entry in STUDY.downloads}
+FILES = {to: entry for to, entry in DOWNLOADS.items() if entry.members is None}
+ARCHIVES = {
+    to: entry for to, entry in DOWNLOADS.items() if entry.members is not None
+}
 
 
 if FILES:
@@ -58,7 +61,7 @@ if OPENNEURO is not None:
 
     rule fetch_dataset:
         output:
-            f"{OPENNEURO.to}/fetched/dataset.json",
+            f"{FETCHED}/dataset.json",
         log:
             f"{RESULTS}/logs/fetch_dataset.log",
         benchmark:
@@ -80,7 +83,7 @@ if OPENNEURO is not None:
             # the folder's own files come first, so that no participant's job can clash with them
             rules.fetch_dataset.output if OPENNEURO.shared_files else [],
         output:
-            f"{OPENNEURO.to}/fetched/{{participant}}{{session}}.json",
+            f"{FETCHED}/{{participant}}{{session}}.json",
         log:
             f"{RESULTS}/logs/fetch_recordings/{{participant}}{{session}}.log",
         benchmark:

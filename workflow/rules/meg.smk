@@ -14,6 +14,7 @@ if RECORDINGS == "bids":
     rule preprocess:
         input:
             raw=RAW,
+            names=NAMES,
         output:
             epochs=epochs("{participant}", STUDY.sessions),
             trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
@@ -43,6 +44,7 @@ elif RECORDINGS == "epochs":
             # what OpenNeuro has is no file that a rule makes, but a record that it is there
             lambda wildcards: fetched(wildcards.participant)
             or STUDY.data.recordings.paths(wildcards.participant),
+            names=NAMES,
             stimuli=f"{SOURCE}/stimuli.parquet",
         output:
             epochs=epochs("{participant}", STUDY.sessions),
