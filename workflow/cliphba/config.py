@@ -894,7 +894,7 @@ def _with_protocol(settings: Any) -> Any:
 
 def changed(study: Study, changes: Mapping[str, Any]) -> Study:
     """Give a study with some settings changed, and all others as they are."""
-    return Study.model_validate(overlay(study.model_dump(), changes))
+    return type(study).model_validate(overlay(study.model_dump(), changes))
 
 
 def as_published(study: Study) -> Study:

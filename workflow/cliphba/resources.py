@@ -131,7 +131,7 @@ class Clip:
 def clip_of(study: Study) -> Clip:
     """Size of the CLIP that a study's models start from; one that open_clip does not know is taken for a ViT-L/14."""
     if study.backbone.folder is not None:
-        found = _folder_settings(study.backbone.files[0]) or _open_clip_settings("ViT-L-14")
+        found = _folder_settings(study.backbone.files[0]) or open_clip_settings("ViT-L-14")
         return _clip(found["vision_cfg"], found["text_cfg"])
     if study.backbone.architecture is None:
         small = study.simulated.backbone
@@ -144,7 +144,7 @@ def clip_of(study: Study) -> Clip:
             },
             text={"width": small.width, "layers": small.text_layers},
         )
-    found = _open_clip_settings(study.backbone.architecture) or _open_clip_settings("ViT-L-14")
+    found = open_clip_settings(study.backbone.architecture) or open_clip_settings("ViT-L-14")
     return _clip(found["vision_cfg"], found["text_cfg"])
 
 
@@ -161,7 +161,7 @@ def _folder_settings(path: Path) -> dict[str, Any]:
 
 
 @cache
-def _open_clip_settings(architecture: str) -> dict[str, Any]:
+def open_clip_settings(architecture: str) -> dict[str, Any]:
     """Read what open_clip says of a vision transformer, without importing it; empty if it says nothing."""
     package = importlib.util.find_spec("open_clip")
     folders = package.submodule_search_locations if package else None
@@ -253,9 +253,9 @@ def record(study: Study) -> Demand:
 def preprocess(study: Study) -> Demand:
     """Filter and cut the recordings of a participant, one session at a time, in double precision."""
     raw_mb = amounts(study).raw_samples * _size(study).sensors * DOUBLE / MB
-    epochs_mb = _epochs_mb(study)
-    work = len(study.sessions) * (0.015 * raw_mb + 0.01 * epochs_mb)
-    return _shared(PLAIN_MB + 3.5 * raw_mb + 2.5 * epochs_mb, work)
+    session_mb = epochs_mb(study)
+    work = len(study.sessions) * (0.015 * raw_mb + 0.01 * session_mb)
+    return _shared(PLAIN_MB + 3.5 * raw_mb + 2.5 * session_mb, work)
 
 
 def decode(study: Study) -> Demand:
@@ -265,10 +265,10 @@ def decode(study: Study) -> Demand:
     folds = sessions if settings.folds == "session" else settings.folds
     cost = LEDOIT_WOLF_COST if settings.shrinkage == "ledoit_wolf" else DECODING_COST[settings.measure]
     work = DECODING_SECONDS * _pairs(found.images) * found.times * folds * cost * settings.average_repetitions
-    epochs_mb = _epochs_mb(study) * sessions / 2
+    half_mb = epochs_mb(study) * sessions / 2
     # a block of patterns is at most a gigabyte, and is read from double precision
-    memory = PLAIN_MB + 2.5 * min(1000, epochs_mb) + 4 * DOUBLE * _pairs(found.images) / MB
-    return _shared(memory, work, reading=0.02 * epochs_mb)
+    memory = PLAIN_MB + 2.5 * min(1000, half_mb) + 4 * DOUBLE * _pairs(found.images) / MB
+    return _shared(memory, work, reading=0.02 * half_mb)
 
 
 def import_rdms(study: Study) -> Demand:
@@ -380,7 +380,7 @@ def _pairs(images: int) -> float:
     return images * (images - 1) / 2
 
 
-def _epochs_mb(study: Study) -> float:
+def epochs_mb(study: Study) -> float:
     """Epochs of a session in double precision."""
     found = amounts(study)
     return found.trials * _size(study).sensors * found.times * DOUBLE / MB

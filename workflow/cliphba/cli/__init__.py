@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from cliphba.cli import check, compare, embed, export, markdown, provenance
+from cliphba.cli.common import Said
 
 COMMANDS = (embed, compare, export, provenance, markdown, check)
 
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, or 2 after an error, which is told in one message without a traceback.
+        Exit code: 0; 1 if what was looked at is not as it should be; 2 after an error, which is told in one message
+        without a traceback.
     """
     given = _parser().parse_args(arguments)
     # how far a long job is: a line now and then where there is no terminal for a bar
@@ -37,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"cliphba: {error}\n")
         return 2
-    sys.stdout.write(f"{said}\n")
-    return 0
+    text, failed = said if isinstance(said, Said) else (said, False)
+    sys.stdout.write(f"{text}\n")
+    return int(failed)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,14 +1,13 @@
-"""``cliphba check``: whether a study file is as it must be."""
+"""``cliphba check``: what is there of a study, what is wrong with it, and what it will take."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from cliphba.config import ConfigurationError, load_study
+from cliphba.cli.common import Said
 
 if TYPE_CHECKING:
     from cliphba.cli.common import Commands
@@ -16,16 +15,21 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Describe the command."""
-    check = commands.add_parser("check", help="check a study file")
-    check.add_argument("study", type=Path, metavar="STUDY", help="YAML file of settings")
+    check = commands.add_parser(
+        "check", help="look at a study before anything is computed: its data, problems, hours, memory, disk"
+    )
+    check.add_argument(
+        "study", type=Path, nargs="+", metavar="STUDY",
+        help="YAML file of settings; later files change single settings of earlier ones",
+    )  # fmt: skip
     check.set_defaults(run=_check)
 
 
-def _check(given: argparse.Namespace) -> str:
-    try:
-        study = load_study(yaml.safe_load(given.study.read_text()))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{given.study} is no YAML: {' '.join(str(error).split())}") from error
-    except ConfigurationError as error:
-        raise ValueError(f"{given.study}: {error}") from error
-    return f"{given.study}: fine; study {study.name!r} with {len(study.participants)} participants"
+def _check(given: argparse.Namespace) -> Said:
+    from cliphba.check.settings import read_files  # noqa: PLC0415
+    from cliphba.check.study import check  # noqa: PLC0415
+
+    # what readers say for logs stands in the report, as far as it is of use before anything is computed
+    logging.getLogger("cliphba").setLevel(logging.ERROR)
+    report = check(read_files(given.study), Path("results"))
+    return Said(report.text(), failed=report.fatal)

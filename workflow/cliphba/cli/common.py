@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 METADATA_KEY = tables.METADATA_KEY.decode()
+
+
+class Said(NamedTuple):
+    """What a command says that looked at something.
+
+    Attributes
+    ----------
+    text
+        Printed.
+    failed
+        Whether it is not as it should be.
+    """
+
+    text: str
+    failed: bool
 
 
 def add_model(command: argparse.ArgumentParser) -> None:

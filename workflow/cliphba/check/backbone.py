@@ -1,0 +1,169 @@
+"""The backbone: whether its architecture is known and its weights are there, and models that were trained on it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from cliphba import resources
+from cliphba.check.findings import Chapter, Finding, Found, Problem, names
+from cliphba.config import Backbone, Study
+from cliphba.tables import METADATA_KEY
+
+CONFIG_FILE = "open_clip_config.json"
+EXAMPLES = ("ViT-B-32-quickgelu", "ViT-L-14-quickgelu")
+
+
+def survey(study: Study) -> Iterator[Found]:
+    """Look at the backbone of a study."""
+    backbone = study.backbone
+    if not backbone.given:
+        yield Finding("model", "a small CLIP, pre-trained by the study itself")
+        return
+    missing = [path for path in backbone.files if not path.is_file()]
+    for path in missing:
+        yield Problem(
+            "backbone.weights" if backbone.folder is None else "backbone.folder",
+            f"there is no file {path}",
+            "name the file with the weights, or a tag of open_clip"
+            if backbone.folder is None
+            else "make that backbone first, or name its architecture and weights instead",
+        )
+    if backbone.architecture is not None:
+        yield from _survey_pretrained(study, backbone.architecture)
+    elif not missing:
+        yield Finding("model", f"as in {backbone.folder}")
+
+
+def _survey_pretrained(study: Study, architecture: str) -> Iterator[Found]:
+    known = architectures()
+    if architecture not in known:
+        close = difflib.get_close_matches(architecture, known) or EXAMPLES
+        yield Problem(
+            "backbone.architecture",
+            f"open_clip has no {architecture!r}",
+            f"name one of its models with a vision transformer, such as {', '.join(close)}",
+        )
+        return
+    clip = resources.clip_of(study)
+    yield Finding("model", f"{architecture}: {clip.blocks} blocks, {clip.parameters / 1e6:.0f} million parameters")
+    tag = study.backbone.weights
+    if study.backbone.weights_file is not None:
+        yield Finding("weights", str(study.backbone.weights_file))
+    elif not re.search(rf"\b{re.escape(str(tag))}\b", _pretrained()):
+        yield Problem(
+            "backbone.weights",
+            f"open_clip has no weights {tag!r}",
+            "name a tag of this architecture, such as openai, or a local file",
+        )
+    else:
+        yield Finding(
+            "weights", f"{tag}: open_clip downloads them ({clip.weights_mb / 1000:.1f} GB) unless it has them already"
+        )
+
+
+def architectures() -> list[str]:
+    """List the models of open_clip that the method can be applied to, without importing it."""
+    return [
+        path.stem
+        for folder in _open_clip()
+        for path in sorted((folder / "model_configs").glob("*.json"))
+        if resources.open_clip_settings(path.stem)
+    ]
+
+
+def _open_clip() -> list[Path]:
+    package = importlib.util.find_spec("open_clip")
+    return [Path(folder) for folder in (package.submodule_search_locations or [] if package else [])]
+
+
+def _pretrained() -> str:
+    """Give the source that lists open_clip's weights, which cannot be imported without torch."""
+    return "".join((folder / "pretrained.py").read_text() for folder in _open_clip())
+
+
+def judge_model(chapter: Chapter, path: Path, study: Study) -> None:
+    """Look at the checkpoint of a Behavior model that another study trained.
+
+    Parameters
+    ----------
+    chapter
+        Gets what is found.
+    path
+        The checkpoint.
+    study
+        Whose backbone must be the one that the model was trained on.
+    """
+    if not path.is_file():
+        chapter.refuse(
+            "data.behavior.model", f"there is no file {path}",
+            "train it first: snakemake --cores 8 with this file as target and --configfile of its own study",
+        )  # fmt: skip
+        return
+    described = read_metadata(path)
+    if described.get("kind") != "behavior":
+        chapter.refuse(
+            "data.behavior.model", f"{path} is no Behavior model",
+            "name one that a study trained, models/behavior.safetensors in its results",
+        )  # fmt: skip
+        return
+    chapter.tell("embedding", f"that of {path}: {len(described['dimensions'])} dimensions")
+    trained_on = _find_folder(path, Path(described["backbone"]))
+    if differs(trained_on, study.backbone):
+        chapter.refuse(
+            "data.behavior.model", f"{path} was trained on {_name(trained_on)}, which is not the study's backbone",
+            f"set backbone.folder to {trained_on}, or take a Behavior model of this backbone",
+        )  # fmt: skip
+    elif differs(trained_on, study.backbone) is None:
+        chapter.warn(
+            "data.behavior.model", f"{trained_on}, the backbone that {path} was trained on, is not there",
+            "whether it is the study's own is only found out when the model is adopted; set backbone.folder to it",
+        )  # fmt: skip
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read what a checkpoint says of itself; empty if it is none."""
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            described = json.loads((stream.metadata() or {})[METADATA_KEY.decode()])
+    except (KeyError, ValueError, OSError, SafetensorError):
+        return {}
+    return dict(described)
+
+
+def _find_folder(path: Path, recorded: Path) -> Path:
+    """Choose the backbone beside a checkpoint, or the one that it was trained on."""
+    beside = path.resolve().parent.parent / recorded.name
+    return beside if beside.is_dir() else recorded
+
+
+def differs(folder: Path, backbone: Backbone) -> bool | None:
+    """Whether a backbone's folder is another one than a study's; None if that cannot be told."""
+    described = _describe(folder)
+    if described is None:
+        return None
+    if backbone.folder is not None:
+        own = _describe(backbone.files[0].parent)
+        return None if own is None else own != described
+    source = described.get("source") or {}
+    weights = backbone.weights_file.name if backbone.weights_file else backbone.weights
+    return (source.get("architecture"), source.get("weights")) != (backbone.architecture, weights)
+
+
+def _describe(folder: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads((folder / CONFIG_FILE).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _name(folder: Path) -> str:
+    source = (_describe(folder) or {}).get("source")
+    return names([str(folder)] if not source else [f"{source.get('architecture')}, {source.get('weights')}"])

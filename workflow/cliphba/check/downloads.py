@@ -1,0 +1,96 @@
+"""What is still to be downloaded, and what only people can fetch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cliphba.check.findings import Finding, Found, Problem
+from cliphba.config import Study
+from cliphba.sources import Download, OpenNeuro, path_of
+
+
+def pending(study: Study) -> list[Path]:
+    """Places of a study that nothing stands at yet but what a download will bring."""
+    return [path_of(entry.to) for entry in study.downloads if not _is_there(entry) and _can_be_had(entry)]
+
+
+def awaited(places: list[Path], wanted: Path) -> bool:
+    """Whether something will be there after downloads: in it, it itself, or in what it is part of."""
+    return any(place == wanted or place in wanted.parents or wanted in place.parents for place in places)
+
+
+def survey(study: Study) -> Iterator[Found]:
+    """Tell what is there, what will be downloaded, and what is missing for that."""
+    for entry in study.downloads:
+        if _is_there(entry):
+            yield Finding("there", entry.to)
+        elif _can_be_had(entry):
+            yield Finding("to be downloaded", f"{entry.to} from {entry.url or _archive(entry)}")
+            yield from _judge_password(entry)
+        else:
+            yield Problem("downloads", f"{entry.to} is not there and has no address", entry.by_hand)
+    recordings = openneuro(study)
+    if recordings is not None:
+        units = _units(study, recordings)
+        fetched = [unit for unit in units if is_fetched(recordings, unit)]
+        yield Finding(
+            "OpenNeuro",
+            f"{recordings.dataset} {recordings.version} to {recordings.to}: {len(fetched)} of {len(units)} "
+            f"{'sessions' if recordings.by_session else 'participants'} are there, the others will be downloaded",
+        )
+
+
+def openneuro(study: Study) -> OpenNeuro | None:
+    """Where recordings are downloaded from, if they are."""
+    recordings = None if study.data is None else study.data.recordings
+    found: OpenNeuro | None = getattr(recordings, "openneuro", None)
+    return found
+
+
+def unfetched(study: Study, participant: str) -> bool:
+    """Whether recordings of a participant are still to be downloaded."""
+    settings = openneuro(study)
+    if settings is None:
+        return False
+    own = [unit for unit in _units(study, settings) if unit.split("_")[0] == participant]
+    return not all(is_fetched(settings, unit) for unit in own)
+
+
+def is_fetched(settings: OpenNeuro, unit: str) -> bool:
+    """Whether the record of a session, or participant, says that its files are there."""
+    return (path_of(settings.to) / "fetched" / f"{unit}.json").is_file()
+
+
+def _units(study: Study, settings: OpenNeuro) -> list[str]:
+    sessions = getattr(study.data and study.data.recordings, "sessions", []) if settings.by_session else []
+    return [
+        unit
+        for participant in study.participants
+        for unit in ([f"{participant}_ses-{session}" for session in sessions] or [participant])
+    ]
+
+
+def _is_there(entry: Download) -> bool:
+    return path_of(entry.to).exists()
+
+
+def _archive(entry: Download) -> Path:
+    """Where an archive may be put by hand."""
+    target = path_of(entry.to)
+    return target.with_name(f"{target.name}.zip")
+
+
+def _can_be_had(entry: Download) -> bool:
+    return entry.url is not None or (entry.members is not None and _archive(entry).exists())
+
+
+def _judge_password(entry: Download) -> Iterator[Problem]:
+    if entry.password_variable and not os.environ.get(entry.password_variable):
+        yield Problem(
+            "downloads",
+            f"{entry.to} needs the password of its archive, and the environment variable {entry.password_variable} "
+            "is not set",
+            f"export {entry.password_variable}=... before snakemake is started; {entry.by_hand}".rstrip("; "),
+        )

@@ -1,0 +1,128 @@
+"""Sensors, sampling rates and filters: whether preprocessing finds what it needs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import mne
+
+from cliphba.check.bids_files import WHERE, Recorded
+from cliphba.check.findings import Chapter, Finding, Found, Problem, names
+from cliphba.config import Preprocessing, Study
+from cliphba.meg import bids
+from cliphba.meg.artefacts import auxiliary_channels
+from cliphba.meg.channels import Datatype, choose_channels, mark_bad
+from cliphba.sources import BIDSRecordings
+
+
+def survey(
+    chapter: Chapter, settings: BIDSRecordings, study: Study, recorded: Sequence[Recorded]
+) -> dict[str, mne.Info]:
+    """Open the first recording of each participant, and see whether it is what preprocessing needs."""
+    first = {one.participant: one for one in reversed(recorded) if one.trials is not None}
+    infos: dict[str, mne.Info] = {}
+    for participant, one in sorted(first.items()):
+        with chapter.reporting(str(one.path)):
+            raw = bids.open_recording(one.path, settings.events).raw
+            judge_channels(chapter, raw, study.preprocessing, participant=participant, datatype=settings.datatype)
+            infos[participant] = raw.info
+    chapter.found += describe(infos)
+    chapter.found += judge_rates(infos, study)
+    chapter.found += judge_line([one.sidecar for one in recorded], study.preprocessing)
+    return infos
+
+
+def judge_channels(
+    chapter: Chapter, raw: mne.io.BaseRaw, settings: Preprocessing, *, participant: str, datatype: Datatype
+) -> None:
+    """Ask of a recording everything that preprocessing will ask of its channels."""
+    for name in settings.bad_channels_for(participant):
+        with chapter.reporting(participant):
+            mark_bad([raw], [name])
+    with chapter.reporting(participant):
+        choose_channels([raw], datatype=datatype, interpolate=settings.interpolate_bad_channels)
+    with chapter.reporting(participant):
+        auxiliary_channels(raw, settings.ica)
+
+
+def describe(infos: dict[str, mne.Info]) -> Iterator[Found]:
+    """Say which sensors there are and how fast they were sampled, and whether people differ in that."""
+    rates = Counter(float(info["sfreq"]) for info in infos.values())
+    kinds = Counter(_sensors(info) for info in infos.values())
+    if not infos:
+        return
+    yield Finding("sensors", "; ".join(f"{kind} ({count} participants)" for kind, count in kinds.most_common()))
+    yield Finding("sampling rate", ", ".join(f"{rate:g} Hz" for rate in sorted(rates)))
+    yield Finding(
+        "filtered", ", ".join(sorted({f"{info['highpass']:g} to {info['lowpass']:g} Hz" for info in infos.values()}))
+    )
+    for what, counted in (("sampling rate", rates), ("sensors", kinds)):
+        if len(counted) > 1:
+            rarest = min(infos, key=lambda name: counted[_trait(infos[name], what)])
+            yield Problem(
+                WHERE,
+                f"participants differ in {what}: {rarest} has {_trait(infos[rarest], what)}, unlike most others",
+                "check that this is meant: RDMs of different sensors can differ in how reliable they are",
+                fatal=False,
+            )
+
+
+def _trait(info: mne.Info, what: str) -> Any:
+    return float(info["sfreq"]) if what == "sampling rate" else _sensors(info)
+
+
+def _sensors(info: mne.Info) -> str:
+    """Count channels by type, such as ``mag 102, grad 204, eog 2``."""
+    counted = Counter(mne.channel_type(info, index) for index in range(len(info["ch_names"])))
+    return ", ".join(f"{kind} {count}" for kind, count in counted.items())
+
+
+def judge_rates(infos: dict[str, mne.Info], study: Study) -> Iterator[Problem]:
+    """Find recordings that are sampled too slowly, or filtered more than is wanted."""
+    if not infos:
+        return
+    wanted, low_pass = 1000 / study.grid.step_ms, study.preprocessing.low_pass_hz
+    slow = {name: info["sfreq"] for name, info in infos.items() if info["sfreq"] < wanted * (1 - 1e-5)}
+    if slow:
+        rate = min(slow.values())
+        yield Problem(
+            "grid.step_ms",
+            f"recordings of {names(list(slow))} have {rate:g} samples a second, samples every {study.grid.step_ms:g} "
+            f"ms need {wanted:g}",
+            f"set grid.step_ms to {1000 / rate:g} or more",
+        )
+    blunt = {name: info["lowpass"] for name, info in infos.items() if 0 < info["lowpass"] < low_pass}
+    if blunt:
+        yield Problem(
+            "preprocessing.low_pass_hz",
+            f"{low_pass:g} Hz, but recordings of {names(list(blunt))} were filtered at {min(blunt.values()):g} Hz: "
+            "there is nothing above",
+            f"set it to {min(blunt.values()):g} or less, so that methods say what was done",
+            fatal=False,
+        )
+
+
+def judge_line(sidecars: Sequence[dict[str, Any]], settings: Preprocessing) -> Iterator[Found]:
+    """Compare the line frequency with that which the data set states."""
+    stated = sorted(
+        {float(one["PowerLineFrequency"]) for one in sidecars if _is_number(one.get("PowerLineFrequency"))}
+    )
+    software = sorted({json.dumps(one["SoftwareFilters"]) for one in sidecars if "SoftwareFilters" in one})
+    if stated:
+        yield Finding("line frequency", ", ".join(f"{value:g} Hz" for value in stated))
+    if software:
+        yield Finding("software filters", names(software, 1))
+    if settings.line_hz is not None and stated and set(stated) != {settings.line_hz}:
+        yield Problem(
+            "preprocessing.line_hz",
+            f"{settings.line_hz:g} Hz, but the data set states {', '.join(f'{value:g}' for value in stated)} Hz",
+            "set it to what the mains are where it was recorded",
+            fatal=False,
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,35 @@
+"""What cannot be tested with so few images or people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from cliphba.check.findings import Problem
+from cliphba.config import Study
+from cliphba.evaluate.personal import LEAST_PARTICIPANTS
+from cliphba.evaluate.significance import LEAST_PEOPLE
+
+
+def judge(study: Study) -> Iterator[Problem]:
+    """Warn of tests that come to nothing."""
+    images = study.images.test if study.protocol.evaluated_on == "held_out" else study.images.training
+    people = len(study.participants)
+    if math.factorial(images) < study.evaluation.permutations:
+        yield Problem(
+            "simulation.test_images" if study.data is None else "data.stimuli.test_images",
+            f"{images} images can be relabelled in {images}! = {math.factorial(images)} ways only: no p over images "
+            f"is below {1 / math.factorial(images):.2g}, before any correction",
+            "hold out more images, better dozens of them",
+            fatal=False,
+        )
+    if people < LEAST_PEOPLE:
+        tests = ["that alignment holds for other people (p over people)"]
+        if people < LEAST_PARTICIPANTS:
+            tests += ["that people are identified by their models", "that they differ as their brains do"]
+        yield Problem(
+            "participants",
+            f"{people} people are too few to test {', '.join(tests)}: these p stay empty",
+            f"nothing, if that is known; {LEAST_PEOPLE} people are the fewest for all tests",
+            fatal=False,
+        )
