@@ -1,4 +1,5 @@
 # Vision models that see as people do: from raw MEG and human judgements to a model of each person.
+#   snakemake --cores 1 check                        what is there of a study, what is wrong with it, what it will take
 #   snakemake --cores 8 all                          everything, on the demo study
 #   snakemake --cores 8 personalized_models          one model for each participant
 #   snakemake --cores 8 ablations                    what is worth what; also data_efficiency, held_out_participants
@@ -41,6 +42,7 @@ include: "workflow/rules/external.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/variants.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/check.smk"
 
 
 rule all:

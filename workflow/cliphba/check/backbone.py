@@ -28,13 +28,17 @@ def survey(study: Study) -> Iterator[Found]:
         yield Finding("model", "a small CLIP, pre-trained by the study itself")
         return
     missing = [path for path in backbone.files if not path.is_file()]
-    for path in missing:
+    if missing and backbone.folder is None:
         yield Problem(
-            "backbone.weights" if backbone.folder is None else "backbone.folder",
-            f"there is no file {path}",
-            "name the file with the weights, or a tag of open_clip"
-            if backbone.folder is None
-            else "make that backbone first, or name its architecture and weights instead",
+            "backbone.weights",
+            f"there is no file {missing[0]}",
+            "name the file with the weights, or a tag of open_clip",
+        )
+    elif missing:
+        yield Problem(
+            "backbone.folder",
+            f"{backbone.folder} lacks {names([path.name for path in missing])}",
+            "make that backbone first, or name its architecture and weights instead",
         )
     if backbone.architecture is not None:
         yield from _survey_pretrained(study, backbone.architecture)
