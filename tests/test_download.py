@@ -120,6 +120,14 @@ def test_part_of_something_else_is_thrown_away(server: Server, tmp_path: Path) -
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
+def test_file_that_changes_all_the_time_is_given_up(server: Server, tmp_path: Path) -> None:
+    """Each attempt brings something, but none goes on where the last one stopped."""
+    url = server.put("a.bin", CONTENT, tag=None, breaks=[2 * transfer.CHUNK, transfer.CHUNK] * transfer.ATTEMPTS)
+    with pytest.raises(DownloadError, match="broke off"):
+        fetch(Source(url, SHA256), tmp_path / "a.bin")
+    assert transfer.ATTEMPTS <= len(server.files["/a.bin"].asked) <= transfer.ATTEMPTS + 1
+
+
 def test_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
     url = server.put("a.bin", CONTENT, statuses=[503, 429])
     fetch(Source(url, SHA256), tmp_path / "a.bin")
@@ -401,6 +409,14 @@ def test_what_openneuro_has_not_is_told(version: openneuro.Version) -> None:
         openneuro.list_files(version, ["*", "sub-P9/**"])
     with pytest.raises(DownloadError, match=r"version 9\.0\.0: .*not found.*openneuro\.org/datasets/ds000001"):
         openneuro.list_files(openneuro.Version(version.server, "ds000001", "9.0.0"), ["*"])
+
+
+def test_interface_in_trouble_is_asked_again(server: Server, version: openneuro.Version) -> None:
+    server.troubles = [b"<html>busy</html>", b'{"errors": [{"message": "504: Gateway Timeout"}], "data": null}']
+    assert len(openneuro.list_files(version, ["*"])) == 2
+    server.troubles = [b"<html>moved</html>"] * transfer.ATTEMPTS
+    with pytest.raises(DownloadError, match=r"makes no sense.*openneuro\.org/datasets/ds000001"):
+        openneuro.list_files(version, ["*"])
 
 
 def test_server_that_leads_outside_is_not_trusted(server: Server, tmp_path: Path) -> None:

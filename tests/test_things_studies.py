@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cliphba.behavior import read_things
-from cliphba.config import Study, load_study
+from cliphba.config import ConfigurationError, Study, load_study
 from cliphba.sources import THINGS_FILES, BIDSRecordings, EpochsRecordings
 from tests.conftest import ROOT, real_data
 from tests.plans import say
@@ -106,6 +106,12 @@ def test_epochs_are_named_as_published() -> None:
     (pattern,) = data.recordings.openneuro.files_of("sub-P1", None)
     assert all(fnmatchcase(path, pattern) for path in published)
     assert not fnmatchcase("derivatives/preprocessed/preprocessed_P2-epo.fif", pattern)
+
+
+def test_two_downloads_of_one_name_are_refused() -> None:
+    given = settings("things-meg")
+    with pytest.raises(ConfigurationError, match=r"downloads: two of them become data/things/images"):
+        load_study({**given, "downloads": [*given["downloads"], given["downloads"][0]]})
 
 
 @pytest.mark.workflow

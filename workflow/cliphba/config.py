@@ -600,6 +600,7 @@ class Study(Section):
             raise ValueError("give either data (a real study) or simulation, and not both")
         faults = [
             *self._faults_of_people(),
+            *self._faults_of_downloads(),
             *self._faults_of_sets(),
             *self._faults_of_parts(),
             *self._faults_of_amounts(),
@@ -625,6 +626,10 @@ class Study(Section):
                 f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
                 "which needs two or more; hold out fewer"
             )
+
+    def _faults_of_downloads(self) -> Iterator[str]:
+        counts = Counter(entry.to for entry in self.downloads)
+        yield from (f"downloads: two of them become {to}; name another" for to, count in counts.items() if count > 1)
 
     def _faults_of_sets(self) -> Iterator[str]:
         key, given = "evaluation_sets", len(self.evaluation_sets)

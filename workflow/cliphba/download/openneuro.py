@@ -19,6 +19,7 @@ from requests import Session
 from cliphba import progress
 from cliphba.download.transfer import (
     TIMEOUT_SECONDS,
+    BrokenConnectionError,
     DownloadError,
     Source,
     check_answer,
@@ -36,6 +37,7 @@ query files($dataset: ID!, $version: String!, $tree: String) {
 }
 """
 ANNEX_KEY = re.compile(r"(MD5|SHA1|SHA256|SHA512)E?-s[0-9]+--([0-9a-f]+)")
+PASSING_ERROR = re.compile(r"^50[234]|timeout|timed out|fetch failed|ECONNREFUSED")
 GIT_HASH = re.compile(r"[0-9a-f]{40}")
 
 
@@ -183,7 +185,9 @@ def _list_folder(session: Session, version: Version, tree: str | None) -> list[M
             session.post(version.server, json=request, timeout=TIMEOUT_SECONDS) as answer,
         ):
             check_answer(answer, source, Path(version.dataset))
-            return answer.json()
+            said = answer.json()
+        _check_passing(said)
+        return said
 
     said = persistently(ask, source, Path(version.dataset))
     snapshot = (said.get("data") or {}).get("snapshot")
@@ -192,6 +196,13 @@ def _list_folder(session: Session, version: Version, tree: str | None) -> list[M
         raise DownloadError(f"{version}: {reasons}. Versions stand on {_page(version)}")
     files: list[Mapping[str, Any]] = snapshot["files"]
     return files
+
+
+def _check_passing(said: Mapping[str, Any]) -> None:
+    """Ask again where what the interface passes on is trouble of the servers behind it."""
+    for error in said.get("errors") or []:
+        if PASSING_ERROR.search(error["message"]):
+            raise BrokenConnectionError(f"the server answers {error['message']!r}")
 
 
 def _page(version: Version) -> str:

@@ -154,13 +154,14 @@ def persistently(
     DownloadError
         If none succeeds.
     """
-    failures = 0
+    failures, most = 0, arrived()
     while True:
-        before = arrived()
         try:
             return attempt()
         except BrokenConnectionError as broken:
-            failures = 1 if arrived() > before else failures + 1
+            # more than ever before: a file that starts again and again would otherwise do so for ever
+            failures = 1 if arrived() > most else failures + 1
+            most = max(most, arrived())
             if failures == ATTEMPTS:
                 raise source.refusal(path, f"cannot be downloaded, {broken}") from broken
             wait = min(FIRST_WAIT_SECONDS * 2 ** (failures - 1), LONGEST_WAIT_SECONDS)
@@ -192,6 +193,8 @@ def connection(source: Source, path: Path) -> Iterator[None]:
         raise BrokenConnectionError("the connection broke off") from error
     except exceptions.ConnectionError as error:
         raise BrokenConnectionError("there is no connection to the server") from error
+    except exceptions.RequestException as error:
+        raise BrokenConnectionError(f"its answer makes no sense: {error}") from error
 
 
 def check_answer(answer: Response, source: Source, path: Path) -> None:
@@ -227,9 +230,12 @@ def _transfer(session: Session, source: Source, path: Path, partial: Path) -> No
             return _end(answer, partial)
         check_answer(answer, source, path)
         resumed = answer.status_code == codes.partial_content
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {_size(partial)}-"):
+            raise source.refusal(path, "cannot be downloaded, the server gives another part than it was asked for")
         total = _announced(answer, _size(partial) if resumed else 0)
-        _state(partial).write_text(json.dumps({"url": source.url, "version": _version(answer)}))
         with partial.open("ab" if resumed else "wb") as stream:
+            # not before what was there of another version is gone
+            _state(partial).write_text(json.dumps({"url": source.url, "version": _version(answer)}))
             left = None if total is None else -(-(total - stream.tell()) // CHUNK)
             for block in _shown(answer.iter_content(CHUNK), path.name, left):
                 stream.write(block)
