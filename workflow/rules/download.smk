@@ -6,9 +6,7 @@ import re
 # archives become folders, of which Snakemake wants to know
 DOWNLOADS = {str(path_of(entry.to)): entry for entry in STUDY.downloads}
 FILES = {to: entry for to, entry in DOWNLOADS.items() if entry.members is None}
-ARCHIVES = {
-    to: entry for to, entry in DOWNLOADS.items() if entry.members is not None
-}
+ARCHIVES = {to: entry for to, entry in DOWNLOADS.items() if entry.members is not None}
 
 
 if FILES:
