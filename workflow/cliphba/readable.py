@@ -151,7 +151,7 @@ def markdown(frame: pd.DataFrame, *, rows: Rows = "means") -> str:
     ValueError
         If it is no main table.
     """
-    return f"{_table(arrange(frame, rows=rows))}\n\n{remarks(frame)}"
+    return f"{to_markdown(arrange(frame, rows=rows))}\n\n{remarks(frame)}"
 
 
 def page(frame: pd.DataFrame) -> str:
@@ -202,7 +202,7 @@ def comparison(agreement: pd.DataFrame, differently: pd.DataFrame) -> str:
         }
         for row in means.to_dict("records")
     )
-    return f"{AGREEMENT}\n\n{_table(pairs)}\n\n{DIFFERENTLY}\n\n{_table(_most_different(differently))}"
+    return f"{AGREEMENT}\n\n{to_markdown(pairs)}\n\n{DIFFERENTLY}\n\n{to_markdown(_most_different(differently))}"
 
 
 def _most_different(differently: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +223,8 @@ def _most_different(differently: pd.DataFrame) -> pd.DataFrame:
     return table if len(timed) else table.drop(columns="at")
 
 
-def _table(frame: pd.DataFrame) -> str:
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Write a table whose cells are text as Markdown."""
     # every cell is text already: none is to be aligned as a number
     return str(frame.to_markdown(index=False, disable_numparse=True))
 

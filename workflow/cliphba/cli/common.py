@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 METADATA_KEY = tables.METADATA_KEY.decode()
+IMAGES = "image files, or folders of such with their subfolders; names without ending must differ"
+TABLE = "Parquet table to write; an earlier one of the same kind is replaced"
 
 
 class Said(NamedTuple):
@@ -50,12 +52,9 @@ def add_backbone(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_images(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+def add_images(command: argparse.ArgumentParser, name: str, help: str = IMAGES, **options: Any) -> None:
     """Let a command take images, as arguments or by an option."""
-    command.add_argument(
-        name, type=Path, nargs="+", metavar="IMAGE", **options,
-        help="image files, or folders of such with their subfolders; names without ending must differ",
-    )  # fmt: skip
+    command.add_argument(name, type=Path, nargs="+", metavar="IMAGE", help=help, **options)
 
 
 def add_times(command: argparse.ArgumentParser) -> None:
@@ -69,10 +68,9 @@ def add_times(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(command: argparse.ArgumentParser, *names: str, **options: Any) -> None:
+def add_output(command: argparse.ArgumentParser, *names: str, help: str = TABLE, **options: Any) -> None:
     """Let a command write a table."""
-    help_ = options.pop("help", "Parquet table to write; an earlier one of the same kind is replaced")
-    command.add_argument(*names, type=Path, metavar="TABLE", help=help_, **options)
+    command.add_argument(*names, type=Path, metavar="TABLE", help=help, **options)
 
 
 def check_output(path: Path, kind: str) -> None:

@@ -18,7 +18,7 @@ from scipy.io import loadmat, whosmat
 
 from cliphba import rdm
 from cliphba.progress import track
-from cliphba.tables import RDMs, atomic_path
+from cliphba.tables import LazyRDMs, RDMs, atomic_path
 
 Axis = Literal["participant", "time", "stimulus"]
 Times = Sequence[float] | NDArray[np.floating]
@@ -223,7 +223,7 @@ def read_rsatoolbox_rdms(
     return RDMs(samples_ms[chosen], values, stimuli, metadata)
 
 
-def write_rsatoolbox_rdms(rdms: Sequence[RDMs], path: Path | str) -> None:
+def write_rsatoolbox_rdms(rdms: Sequence[RDMs | LazyRDMs], path: Path | str) -> None:
     """Write RDMs of one or more participants to an HDF5 file that ``rsatoolbox.rdm.load_rdm`` reads.
 
     RDM descriptors are ``time_ms`` and ``participant`` (from the metadata, else a number), the pattern descriptor is
@@ -232,7 +232,8 @@ def write_rsatoolbox_rdms(rdms: Sequence[RDMs], path: Path | str) -> None:
     Parameters
     ----------
     rdms
-        Those of each participant, of the same stimuli and the same quantity.
+        Those of each participant, of the same stimuli and the same quantity; never more than one time point is made
+        or read at once.
     path
         Where to; parent folders are made. A killed job never leaves a readable half.
 
@@ -244,7 +245,7 @@ def write_rsatoolbox_rdms(rdms: Sequence[RDMs], path: Path | str) -> None:
     path = Path(path)
     participants = [str(each.metadata.get("participant", index)) for index, each in enumerate(rdms)]
     _check_together(rdms, participants)
-    labels = _ascii(participants), _ascii(rdms[0].stimuli)
+    labels = as_ascii(participants), as_ascii(rdms[0].stimuli)
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
         _fill_toolbox_file(file, rdms, *labels)
 
@@ -471,7 +472,7 @@ def _check_toolbox_shape(
         )
 
 
-def _check_together(rdms: Sequence[RDMs], participants: Sequence[str]) -> None:
+def _check_together(rdms: Sequence[RDMs | LazyRDMs], participants: Sequence[str]) -> None:
     if not rdms or len({each.stimuli for each in rdms}) > 1:
         raise ValueError("give RDMs of one or more participants with the same stimuli in the same order: use RDMs.of")
     quantities = {str(each.metadata.get("quantity")) for each in rdms}
@@ -481,7 +482,14 @@ def _check_together(rdms: Sequence[RDMs], participants: Sequence[str]) -> None:
         raise ValueError("a participant comes twice: write the parts (halves) of the data to files of their own")
 
 
-def _ascii(names: Sequence[str]) -> NDArray[np.bytes_]:
+def as_ascii(names: Sequence[str]) -> NDArray[np.bytes_]:
+    """Write names as rsatoolbox reads them.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be written so.
+    """
     wrong = [name for name in names if not name.isascii()]
     if wrong:
         raise ValueError(f"rsatoolbox reads ASCII names only, not {wrong[0]!r}: rename it")
@@ -489,14 +497,15 @@ def _ascii(names: Sequence[str]) -> NDArray[np.bytes_]:
 
 
 def _fill_toolbox_file(
-    file: h5py.File, rdms: Sequence[RDMs], participants: NDArray[np.bytes_], stimuli: NDArray[np.bytes_]
+    file: h5py.File, rdms: Sequence[RDMs | LazyRDMs], participants: NDArray[np.bytes_], stimuli: NDArray[np.bytes_]
 ) -> None:
     """Write what ``rsatoolbox.rdm.RDMs.to_dict`` holds, as ``rsatoolbox.io.hdf5`` lays it out."""
     counts = [len(each.times_ms) for each in rdms]
-    shape = (sum(counts), rdms[0].values.shape[1])
+    shape = (sum(counts), rdm.pair_count(len(stimuli)))
     dissimilarities = file.create_dataset("dissimilarities", shape, dtype=np.float32)
-    for each, stop in zip(rdms, np.cumsum(counts), strict=True):
-        dissimilarities[stop - len(each.times_ms) : stop] = each.values
+    rows = ((each, index) for each, count in zip(rdms, counts, strict=True) for index in range(count))
+    for place, (each, index) in enumerate(rows):
+        dissimilarities[place] = each.row(index)
     file.create_group("descriptors")
     file["rdm_descriptors/time_ms"] = np.concatenate([each.times_ms for each in rdms])
     file["rdm_descriptors/participant"] = np.repeat(participants, counts)

@@ -112,6 +112,20 @@ class Checkpoint:
         text = [adapter.text_only() for adapter in self.adapters]
         return replace(self, adapters=[adapter for adapter in text if adapter.plan.places])
 
+    def check_backbone(self, weights_sha256: str) -> None:
+        """Refuse weights of a backbone, by their hash, that the adapters were not trained on.
+
+        Raises
+        ------
+        ValueError
+            If they are others.
+        """
+        if weights_sha256 != self.backbone_sha256:
+            raise ValueError(
+                f"the backbone's weights have the hash {weights_sha256[:12]}..., but this model was trained "
+                f"on {self.backbone_sha256[:12]}... ({self.backbone}); give the folder of those weights"
+            )
+
     def onto(self, backbone: Backbone) -> Backbone:
         """Fold all adapters into a copy of the backbone.
 
@@ -120,11 +134,7 @@ class Checkpoint:
         ValueError
             If the backbone's weights are not those the adapters were trained on.
         """
-        if backbone.weights_sha256 != self.backbone_sha256:
-            raise ValueError(
-                f"the backbone's weights have the hash {backbone.weights_sha256[:12]}..., but this model was trained "
-                f"on {self.backbone_sha256[:12]}... ({self.backbone}); give the folder of those weights"
-            )
+        self.check_backbone(backbone.weights_sha256)
         device, clip = backbone.device, backbone.copy().clip
         for adapter in self.adapters:
             clip = merge_adapters(clip, adapter.plan, adapter.state)

@@ -1,6 +1,6 @@
-"""Checkpoints for other software: their adapters for peft, or all they make of a backbone for open_clip.
+"""Checkpoints for other software: their adapters for peft, all they make of a backbone for open_clip, and the rest.
 
-Both give the towers alone. The dynamic head, which no other software knows, stays in the checkpoint.
+The rest is what the two have no place for: the prompts, and the dynamic head as plain numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from typing import Any
 
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import save_file
+from torch import Tensor
 
 from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
 from cliphba.clip.images import PUBLISHED_PREPARATION
 from cliphba.models.checkpoint import Checkpoint
+
+DIMENSIONS_FILE, HEAD_FILE = "dimensions.json", "head.safetensors"
 
 
 def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
@@ -41,14 +44,13 @@ def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
     """
     adapters = checkpoint.adapters
     settings = [adapter.plan.peft_settings() for adapter in adapters]
-    with _whole_folder(folder) as partial:
+    with whole_folder(folder) as partial:
         for number, (adapter, described) in enumerate(zip(adapters, settings, strict=True), start=1):
             described.base_model_name_or_path = checkpoint.backbone
             described.revision = checkpoint.backbone_sha256
             described.inference_mode = True
             described.save_pretrained(str(partial / str(number)))
-            weights = {name: tensor.contiguous() for name, tensor in adapter.state.items()}
-            save_file(weights, partial / str(number) / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+            _save(adapter.state, partial / str(number) / SAFETENSORS_WEIGHTS_NAME)
 
 
 def export_merged(checkpoint: Checkpoint, backbone: Path, folder: Path) -> None:
@@ -70,12 +72,46 @@ def export_merged(checkpoint: Checkpoint, backbone: Path, folder: Path) -> None:
     ValueError
         If the backbone is not the one the model was trained on, or the folder holds something.
     """
-    with _whole_folder(folder) as partial:
+    with whole_folder(folder) as partial:
         clip = checkpoint.onto(load_backbone(backbone, "cpu")).clip
         described = _stock(json.loads((backbone / CONFIG_FILE).read_text()), checkpoint)
         (partial / CONFIG_FILE).write_text(json.dumps(described, indent=2, sort_keys=True))
-        weights = {name: tensor.contiguous() for name, tensor in clip.state_dict().items()}
-        save_file(weights, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+        _save(clip.state_dict(), partial / WEIGHTS_FILE)
+
+
+def export_head(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write what makes embeddings of the towers' features: dimensions and prompts, and the head of a dynamic model.
+
+    ``dimensions.json`` is a list of ``dimension`` and ``prompt``. ``head.safetensors`` has ``times_ms`` (times,),
+    ``weights`` (times, blocks), ``amplitude`` and ``gain`` (times,), averaged over the head's window as it uses them.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained model.
+    folder
+        Where to; it must be there.
+    """
+    named = zip(checkpoint.dimensions, checkpoint.prompts, strict=True)
+    dimensions = [{"dimension": dimension, "prompt": prompt} for dimension, prompt in named]
+    (folder / DIMENSIONS_FILE).write_text(json.dumps(dimensions, indent=2, ensure_ascii=False))
+    if checkpoint.dynamic is None:
+        return
+    head = checkpoint.dynamic.head()
+    numbers = {
+        "times_ms": head.curves.times_ms,
+        "weights": head.weights(),
+        "amplitude": head.amplitude,
+        "gain": head.gain,
+    }
+    _save(numbers, folder / HEAD_FILE)
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    # safetensors lets nobody but the owner read them
+    path.chmod(0o644)
 
 
 def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
@@ -88,8 +124,14 @@ def _stock(described: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, An
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder, renamed to the one wanted if all goes well and removed if not."""
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder, renamed to the one wanted if all goes well and removed if not.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds something, or is a file.
+    """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ValueError(f"{folder} holds something already: name a new or an empty folder")
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
