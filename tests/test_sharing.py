@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import open_clip
-import pandas as pd
 import pytest
 import torch
 import yaml
@@ -17,118 +16,37 @@ from PIL import Image
 from rsatoolbox.rdm import load_rdm
 
 import cliphba
-from cliphba import cli, tables
+from cliphba import cli
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Adapter
-from cliphba.evaluate.bootstrap import Estimate
-from cliphba.evaluate.findings import IMAGES, LABELS, Finding, Independence, tabulate
-from cliphba.models.checkpoint import Checkpoint, DynamicState, save_checkpoint
-from cliphba.models.heads import TemporalCurves
+from cliphba.models.checkpoint import save_checkpoint
 from cliphba.sharing import card
 from cliphba.sharing.facts import gather, losses_by_stage, without_names
 from cliphba.sharing.folder import share
-from tests.small_clip import LAYERS, PROMPTS, SIZE, make_backbone, pictures, trained_adapter
+from tests.finished_study import SEED, checkpoints, copy_study, draw_pictures, losses, make_study
+from tests.small_clip import SIZE, make_backbone, pictures, trained_adapter
 
 MODELS = ("behavior", "group", "sub-01")
-PEOPLE = {"behavior": (), "group": ("sub-01", "sub-02"), "sub-01": ("sub-01",)}
 # Measured differences are below 2e-6, of features of size one.
 TOLERANCE = {"atol": 1e-5, "rtol": 0}
-UNSEEN = Independence(images=True, data=True, people=False)
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     """A CLIP of which images are similar to some prompts: the head cuts what is negative."""
-    return load_backbone(make_backbone(tmp_path_factory.mktemp("clip") / "backbone", seed=5), "cpu")
-
-
-def checkpoints(backbone, folder):
-    """Give the chain of Behavior, group and person."""
-    times = torch.tensor([20.0, 40.0, 60.0])
-    curves = TemporalCurves(times, times / 60, 1 - times / 80, times / 60)
-    reweighting = torch.randn(3, LAYERS, generator=torch.Generator().manual_seed(1))
-    found = Checkpoint(
-        kind="behavior",
-        dimensions=[f"dimension {number}" for number in range(len(PROMPTS))],
-        prompts=list(PROMPTS),
-        adapters=[],
-        backbone="results/mine/backbone",
-        backbone_sha256=backbone.weights_sha256,
-    )
-    stimuli = tables.digest(folder / "source/stimuli.parquet")
-    for seed, name in enumerate(MODELS):
-        plan = AdapterPlan.of(Adapter(rank=3), vision=(1, 2), text=(1,) if name == "behavior" else ())
-        adapter = trained_adapter(found.onto(backbone).clip, plan, seed=seed)
-        metadata = {"settings": {"seed": seed}, "inputs": {"stimuli": stimuli}, "versions": {"torch": "2"}}
-        people = {"participants": list(PEOPLE[name])} if PEOPLE[name] else {}
-        found = replace(found, adapters=[*found.adapters, adapter], metadata={**metadata, **people})
-        if name != "behavior":
-            found = replace(found, kind="dynamic", dynamic=DynamicState(curves, reweighting, window_ms=20))
-        yield name, found
-
-
-def summarise(folder):
-    """Write embeddings and a summary that are about the models in a folder."""
-    inputs = {}
-    for name in MODELS:
-        path = folder / f"embeddings/{name}.parquet"
-        embedding = tables.Embedding(np.array([np.nan]), np.ones((1, 1, 1), np.float32), ("cat",))
-        tables.write_embedding(
-            embedding, path, inputs={"model": tables.digest(folder / f"models/{name}.safetensors")}
-        )
-        inputs[f"embeddings/{name}.parquet"] = tables.digest(path)
-    estimate = Estimate(np.array(0.5), np.linspace(0, 1, 41))
-    rows = [
-        *(
-            Finding("alignment_auc", name, estimate, IMAGES, UNSEEN, p=0.01, test=LABELS)
-            for name in ("clip", "group")
-        ),
-        Finding("alignment_auc_difference", "group - behavior", estimate, IMAGES, UNSEEN),
-        Finding("behavior_rho", "behavior", estimate, IMAGES, UNSEEN),
-        *(Finding("own_alignment_auc", who, estimate, IMAGES, UNSEEN, who) for who in ("sub-01", "sub-02")),
-        Finding("identification_accuracy", "personal", estimate, IMAGES, UNSEEN),
-        Finding("identification_accuracy", "model-free", estimate, IMAGES, UNSEEN),
-    ]
-    frame = tabulate(rows, images=5, people=2)
-    tables.write(frame, folder / "summary.parquet", "summary", settings={}, inputs=inputs)
-
-
-def log(stages):
-    rows = [
-        (stage, epoch, split, 10.0 * stage - min(epoch, 3) + max(0, epoch - 3))
-        for stage in range(1, stages + 1)
-        for epoch in range(6)
-        for split in ("train", "validation")
-    ]
-    frame = pd.DataFrame(rows, columns=["stage", "epoch", "split", "total"])
-    return frame.assign(pattern=0.0, magnitude=0.0, generalisation=0.0)
+    return load_backbone(make_backbone(tmp_path_factory.mktemp("clip") / "backbone", seed=SEED), "cpu")
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, backbone):
-    """The folder of a study: models, and what is known of them."""
-    folder = tmp_path_factory.mktemp("sharing") / "mine"
-    make_backbone(folder / "backbone", seed=5)
-    splits = ["train"] * 3 + ["validation"] * 2 + ["test"]
-    stimuli = pd.DataFrame({"stimulus": list("abcdef"), "split": splits, "image_set": "recorded"})
-    stimuli = stimuli.assign(concept="", path="", sha256="", caption="")
-    tables.write(stimuli, folder / "source/stimuli.parquet", "stimuli", settings={"simulation": {}})
-    for name, checkpoint in checkpoints(backbone, folder):
-        save_checkpoint(checkpoint, folder / f"models/{name}.safetensors")
-        path = folder / f"models/{name}_training.parquet"
-        tables.write(log(1 if name == "behavior" else 2), path, "training", **checkpoint.metadata)
-    summarise(folder)
-    return folder
+    return make_study(tmp_path_factory.mktemp("sharing") / "mine", backbone)
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
-    for name, picture in zip(("one", "two", "three"), pictures(3), strict=True):
-        pixels = (64 * picture + 128).clamp(0, 255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(pixels).save(folder / f"{name}.png")
-    return folder
+    return draw_pictures(folder, ("one", "two", "three"))
 
 
 @pytest.fixture(scope="module")
@@ -232,9 +150,9 @@ def test_cards_say_what_the_models_are(shared):
         "CLIP aligned with the brain responses of one person, over time: sub-01, study mine",
     ]
     personal = read_card(shared["sub-01"])
-    assert "3 times from 20 to 60 ms" in personal
+    assert "10 times from 20 to 200 ms" in personal
     assert "Recordings of 1 person (sub-01)." in personal
-    assert "Recordings of 2 people (sub-01, sub-02)." in read_card(shared["group"])
+    assert "Recordings of 3 people (sub-01, sub-02, sub-03)." in read_card(shared["group"])
     assert "Images: 3 trained on, 2 that decided when training stopped, 1 held out." in personal
     assert "- 1: dora of rank 3, alpha 16, on vision blocks 2, 3 and text blocks 2" in personal
     assert "It does not show that two people perceive differently" in personal
@@ -257,7 +175,7 @@ def test_scores_are_those_of_the_model_and_what_they_are_read_beside(shared):
 
 
 def test_losses_by_hand():
-    table = losses_by_stage(log(2), ("block weights", "adapters"))
+    table = losses_by_stage(losses(2), ("block weights", "adapters"))
     assert table.to_dict("records")[1] == {
         "stage": "adapters",
         "epochs": 5,
@@ -273,21 +191,11 @@ def test_losses_are_in_the_card(shared):
     assert re.search(r"\| adapters +\| 5 +\| 10 +\| 7 ", read_card(shared["behavior"]))
 
 
-def copy(study, folder):
-    """Give a study whose files are not yet those of the fixture."""
-    for path in study.rglob("*.*"):
-        if path.is_file():
-            target = folder / path.relative_to(study)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    return folder
-
-
 def test_scores_losses_and_images_of_another_training_are_not_taken(study, backbone, tmp_path):
     """What lies beside the model was made before it was trained again."""
-    folder = copy(study, tmp_path / "other")
+    folder = copy_study(study, tmp_path / "other")
     model = folder / "models/group.safetensors"
-    (_, again) = next(found for found in checkpoints(backbone, study) if found[0] == "group")
+    again = checkpoints(backbone, study)["group"]
     save_checkpoint(replace(again, metadata={**again.metadata, "inputs": {}}), model)
     facts = gather(model)
     assert (facts.scores, facts.losses, facts.images, facts.simulated) == (None, None, None, False)
@@ -309,7 +217,7 @@ def test_scores_may_be_named(study, tmp_path):
 
 def test_names_of_people_stay_at_home(study, backbone, tmp_path):
     """A label that may be a name is in no part, and what is written works all the same."""
-    checkpoint = dict(checkpoints(backbone, study))["sub-01"]
+    checkpoint = checkpoints(backbone, study)["sub-01"]
     inputs = {**checkpoint.metadata["inputs"], "sub-anna_train": "0"}
     named = replace(checkpoint, metadata={**checkpoint.metadata, "participants": ["sub-anna"], "inputs": inputs})
     model = tmp_path / "models/sub-anna.safetensors"
@@ -359,6 +267,22 @@ def test_a_backbone_that_open_clip_has_is_named_and_not_copied(study, tmp_path):
     assert not of_a_file.fetched
 
 
+def test_what_the_published_protocol_does_otherwise_is_said(study):
+    facts = gather(study / "models/group.safetensors")
+    noisy = replace(facts.checkpoint.dynamic, evaluation_noise=(0.3, 1))
+    published = replace(facts, checkpoint=replace(facts.checkpoint, images="published", dynamic=noisy))
+    for said in ("it adds noise to every embedding", "made ready as for the published model"):
+        assert said in card.write(published, ())
+        assert said not in card.write(facts, ())
+
+
+def test_what_was_not_trained_is_not_called_so(study):
+    facts = gather(study / "models/behavior.safetensors")
+    text = card.write(replace(facts, checkpoint=replace(facts.checkpoint, adapters=[])), ())
+    assert "# CLIP read by named dimensions: study mine" in text
+    assert "nothing was fine-tuned" in text
+
+
 @pytest.mark.parametrize("part", ["merged", "peft", "head", "checkpoint", "backbone"])
 def test_parts_can_be_had_alone(study, tmp_path, part):
     facts = gather(study / "models/sub-01.safetensors")
@@ -369,7 +293,7 @@ def test_parts_can_be_had_alone(study, tmp_path, part):
 
 
 def test_adapters_that_peft_does_not_know_are_left_out_or_refused(study, backbone, tmp_path):
-    checkpoint = dict(checkpoints(backbone, study))["behavior"]
+    checkpoint = checkpoints(backbone, study)["behavior"]
     plan = AdapterPlan.of(Adapter(method="published_dora", rank=3), vision=(1,))
     adapter = trained_adapter(backbone.copy().clip, plan, seed=1)
     save_checkpoint(replace(checkpoint, adapters=[adapter]), tmp_path / "models/behavior.safetensors")
@@ -408,7 +332,7 @@ def export(capsys, *arguments):
     ],
 )
 def test_an_error_is_told_and_leaves_nothing(study, tmp_path, capsys, monkeypatch, arguments, message):
-    folder = copy(study, tmp_path / "mine")
+    folder = copy_study(study, tmp_path / "mine")
     Image.new("RGB", (SIZE, SIZE)).save(folder / "ä.png")
     (folder / "tiny.yaml").write_text((Path(__file__).parent.parent / "config/studies/tiny.yaml").read_text())
     monkeypatch.chdir(folder)

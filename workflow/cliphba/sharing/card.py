@@ -59,6 +59,7 @@ LIMITS = {
     "- It is made from one person's recordings, which it may betray: give it away only as far as that person agreed.",
     "noise": "- Trained by the published protocol, it adds noise to every embedding when cliphba uses it; the code "
     "above does not.",
+    "images": "- It expects images made ready as for the published model: `merged/` says how, the backbone does not.",
     "simulated": "- The study is simulated: scores say that the software finds what was put in, and nothing about "
     "people.",
     "intervals": "- Intervals and p say nothing about another seed of training.",
@@ -198,6 +199,7 @@ def _limits(facts: Facts) -> str:
         "dynamic": dynamic is not None,
         "personal": facts.role == "personal",
         "noise": dynamic is not None and dynamic.evaluation_noise is not None,
+        "images": facts.checkpoint.images == "published",
         "simulated": facts.simulated,
         "intervals": facts.scores is not None,
     }
