@@ -111,14 +111,16 @@ def test_epochs_of_a_participant_who_blinks(planted: dict[str, np.ndarray]) -> N
 def test_channels_that_see_eyes_and_heart() -> None:
     info = mne.create_info(["A", "B", "EOG1", "EOG2", "ECG"], 100.0, ["mag", "eeg", "eog", "eog", "ecg"])
     raw = mne.io.RawArray(np.zeros((5, 10)), info, verbose="error")
-    assert auxiliary_channels(raw, IndependentComponents()) == []
-    assert auxiliary_channels(raw, IndependentComponents(components=5)) == ["EOG1", "EOG2", "ECG"]
+    assert auxiliary_channels(raw, ["A"], IndependentComponents()) == []
+    assert auxiliary_channels(raw, ["A"], IndependentComponents(components=5)) == ["EOG1", "EOG2", "ECG"]
     named = IndependentComponents(components=5, eog=["B"], ecg=None)
-    assert auxiliary_channels(raw, named) == ["B"]
+    assert auxiliary_channels(raw, ["A"], named) == ["B"]
     with pytest.raises(ValueError, match=r"ica.ecg: there is no channel X; channels are A, B"):
-        auxiliary_channels(raw, IndependentComponents(components=5, ecg="X"))
-    electrodes = raw.copy().pick(["B"])
+        auxiliary_channels(raw, ["A"], IndependentComponents(components=5, ecg="X"))
+    without = raw.copy().pick(["A", "B"])
     with pytest.raises(ValueError, match=r"ica.eog: there is no channel of type EOG"):
-        auxiliary_channels(electrodes, IndependentComponents(components=5))
+        auxiliary_channels(without, ["B"], IndependentComponents(components=5))
+    # magnetometers see the heart, but only if they are analysed
+    assert auxiliary_channels(without, ["A"], IndependentComponents(components=5, eog=None)) == []
     with pytest.raises(ValueError, match=r"ica.ecg: there is no channel of type ECG, and no MEG"):
-        auxiliary_channels(electrodes, IndependentComponents(components=5, eog=None))
+        auxiliary_channels(without, ["B"], IndependentComponents(components=5, eog=None))

@@ -41,8 +41,8 @@ class Excluded:
     scores: Mapping[str, NDArray[np.float64]]
 
 
-def auxiliary_channels(raw: mne.io.BaseRaw, settings: IndependentComponents) -> list[str]:
-    """Name the channels, besides those that become patterns, by which eyes and heart are recognised.
+def auxiliary_channels(raw: mne.io.BaseRaw, channels: Sequence[str], settings: IndependentComponents) -> list[str]:
+    """Name the channels by which eyes and heart are recognised, besides `channels`, which become patterns.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def auxiliary_channels(raw: mne.io.BaseRaw, settings: IndependentComponents) -> 
             "preprocessing.ica.eog: there is no channel of type EOG; name channels near the eyes, or set it to null."
         )
     heart = _named(kinds, "ecg", settings.ecg)
-    if settings.ecg is not None and not heart and not {"mag", "grad"} & set(kinds.values()):
+    if settings.ecg is not None and not heart and not {"mag", "grad"} & {kinds[name] for name in channels}:
         raise ValueError(
             "preprocessing.ica.ecg: there is no channel of type ECG, and no MEG to stand for it; set it to null."
         )

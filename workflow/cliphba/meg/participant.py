@@ -50,6 +50,7 @@ def preprocess_participant(
     parts: Sequence[str],
     parts_of: HalvesOf,
     seed: int,
+    with_spectra: bool = False,
 ) -> Iterator[Part]:
     """Turn all recordings of a participant into epochs, part after part, with no more than one part in memory.
 
@@ -69,6 +70,8 @@ def preprocess_participant(
         What parts are: whole sessions; runs, of one session; trials of each stimulus dealt out in turn, of one run.
     seed
         Of independent component analysis.
+    with_spectra
+        Whether spectra of each recording are measured, before and after.
 
     Yields
     ------
@@ -84,7 +87,8 @@ def preprocess_participant(
         [recording.raw for recording in recordings], settings, participant=participant, datatype=datatype
     )
     for name, group in _group(_number(recordings), parts_of, parts):
-        whole = _join(name, [preprocess(one, channels, settings, grid, seed=seed) for one in group])
+        done = [preprocess(one, channels, settings, grid, seed=seed, with_spectra=with_spectra) for one in group]
+        whole = _join(name, done)
         yield from _deal_out(whole, parts) if parts_of == "trials" else [whole]
 
 

@@ -15,6 +15,7 @@ from cliphba.config import Preprocessing, TimeGrid
 from cliphba.meg import artefacts, rejection
 from cliphba.meg import channels as choose
 from cliphba.meg.artefacts import Excluded
+from cliphba.meg.spectrum import measure_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,15 @@ class Source:
         Its bad channels.
     excluded
         Components of eyes and heart that were taken out, if any were looked for.
+    spectra
+        As `cliphba.meg.spectrum.measure_spectrum` gives it, with ``stage`` (recorded, preprocessed), if asked for.
     """
 
     session: str
     run: str
     bad: Sequence[str]
     excluded: Excluded | None
+    spectra: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,13 @@ def prepare_channels(
 
 
 def preprocess(
-    recording: Recording, channels: Sequence[str], settings: Preprocessing, grid: TimeGrid, *, seed: int = 0
+    recording: Recording,
+    channels: Sequence[str],
+    settings: Preprocessing,
+    grid: TimeGrid,
+    *,
+    seed: int = 0,
+    with_spectra: bool = False,
 ) -> Preprocessed:
     """Turn one recording into epochs, one a picture.
 
@@ -110,6 +120,8 @@ def preprocess(
         Span of an epoch, and time between its samples; one of them falls on the onset.
     seed
         Of independent component analysis.
+    with_spectra
+        Whether spectra of the recording are measured, before and after.
 
     Returns
     -------
@@ -124,6 +136,7 @@ def preprocess(
     """
     _check(recording, settings, grid)
     raw, excluded = _clean(recording.raw, channels, settings, seed)
+    spectra = _compare_spectra(recording.raw, raw, channels) if with_spectra else None
     raw, decimation = _resample(raw, grid.step_ms)
     epochs = _cut(raw, decimation, recording, settings, grid)
     allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
@@ -131,8 +144,14 @@ def preprocess(
     trials = _account(recording, epochs)
     if settings.baseline == "z_score":
         _standardise(epochs, raw)
-    source = Source(recording.session, recording.run, list(recording.raw.info["bads"]), excluded)
+    source = Source(recording.session, recording.run, list(recording.raw.info["bads"]), excluded, spectra)
     return Preprocessed(epochs, trials, source)
+
+
+def _compare_spectra(recorded: mne.io.BaseRaw, cleaned: mne.io.BaseRaw, channels: Sequence[str]) -> pd.DataFrame:
+    """Measure the spectra of the same channels before and after all that is done to the continuous recording."""
+    stages = {"recorded": recorded, "preprocessed": cleaned}
+    return pd.concat([measure_spectrum(raw, channels).assign(stage=stage) for stage, raw in stages.items()])
 
 
 def baseline_spread(before: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
@@ -183,7 +202,7 @@ def _clean(
     recorded: mne.io.BaseRaw, channels: Sequence[str], settings: Preprocessing, seed: int
 ) -> tuple[mne.io.BaseRaw, Excluded | None]:
     """Give a copy of the wanted channels as one continuous stretch: compensated, filtered, without eyes and heart."""
-    helping = artefacts.auxiliary_channels(recorded, settings.ica)
+    helping = artefacts.auxiliary_channels(recorded, channels, settings.ica)
     if settings.gradient_compensation is not None:
         helping += [recorded.ch_names[pick] for pick in mne.pick_types(recorded.info, meg=False, ref_meg=True)]
     raw = _pick(recorded.copy(), {*channels, *helping}).load_data(verbose="error")
