@@ -11,6 +11,10 @@ if RECORDINGS == "bids":
         RAW = found_recordings
         KNOWN = settings(STUDY.data.recordings)
 
+    PARTICIPANT_PAGE = (
+        f"{RESULTS}/epochs/{{participant}}/{{participant}}_report.html"
+    )
+
     rule preprocess:
         input:
             raw=RAW,
@@ -18,6 +22,8 @@ if RECORDINGS == "bids":
         output:
             epochs=epochs("{participant}", STUDY.sessions),
             trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
+            # simulated recordings are known to be good
+            **({} if STUDY.data is None else {"page": PARTICIPANT_PAGE}),
         log:
             f"{RESULTS}/logs/preprocess/{{participant}}.log",
         benchmark:

@@ -16,22 +16,30 @@ give_way()
 params, participant = snakemake.params, snakemake.wildcards.participant
 known = BIDSRecordings.model_validate(params.recordings)
 
+# of real recordings only, for which libraries that draw are worth their while
+page = snakemake.output.get("page")
+if page is not None:
+    from cliphba.figures import participant_page
+preprocessing = Preprocessing.model_validate(params.preprocessing)
 parts = preprocess_participant(
     [bids.open_recording(path, known.events) for path in bids.find_recordings(known, participant)],
-    Preprocessing.model_validate(params.preprocessing),
+    preprocessing,
     TimeGrid.model_validate(params.grid),
     participant=participant,
     datatype=known.datatype,
     parts=known.parts,
     parts_of=known.halves_of,
     seed=params.seed,
+    with_spectra=page is not None,
 )
-counts = []
+counts, summaries = [], []
 with threadpool_limits(available_threads(snakemake.threads)):
     steps = zip(parts, snakemake.output.epochs, strict=True)
     for part, target in progress.track(steps, "preprocessing", unit="part", total=len(known.parts)):
         part.epochs.save(target, overwrite=True, verbose="error")
         counts.append(rejection.count(part.trials, participant))
+        if page is not None:
+            summaries.append(participant_page.summarise(part, participant))
 
 # where the data set lies is nobody's business
 settings = {
@@ -42,3 +50,5 @@ settings = {
 }
 table = pd.concat(counts, ignore_index=True)
 tables.write(table, snakemake.output.trials, "trials", **tables.provenance(settings=settings, inputs={}))
+if page is not None:
+    participant_page.save(participant_page.make(participant, summaries, preprocessing), page)

@@ -43,9 +43,8 @@ def judge_channels(
         with chapter.reporting(participant):
             mark_bad([raw], [name])
     with chapter.reporting(participant):
-        choose_channels([raw], datatype=datatype, interpolate=settings.interpolate_bad_channels)
-    with chapter.reporting(participant):
-        auxiliary_channels(raw, settings.ica)
+        chosen = choose_channels([raw], datatype=datatype, interpolate=settings.interpolate_bad_channels)
+        auxiliary_channels(raw, chosen, settings.ica)
 
 
 def describe(infos: dict[str, mne.Info]) -> Iterator[Found]:

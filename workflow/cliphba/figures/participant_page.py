@@ -142,7 +142,7 @@ def _tell_settings(settings: Preprocessing) -> str:
     for name, value in chosen.items():
         flat |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
     shown = pd.DataFrame({"Setting": flat.keys(), "Value": map(json.dumps, flat.values())})
-    return _table(shown, "How recordings were preprocessed, in the order in which it was done.")
+    return _table(shown, "How recordings were preprocessed.")
 
 
 def _unit(kind: str, z_scored: bool) -> tuple[str, float]:
@@ -278,8 +278,9 @@ def _draw_topographies(taken: Sequence[tuple[str, mne.preprocessing.ICA, int]]) 
     for axes in panels[len(taken) :]:
         axes.set_axis_off()
     for axes, (title, ica, number) in zip(panels, taken, strict=False):
-        # of several types of sensors the first stands for all
-        kind = ica.get_channel_types(unique=True)[0]
+        # of several types of sensors one stands for all
+        kinds = ica.get_channel_types(unique=True)
+        kind = "mag" if "mag" in kinds else kinds[0]
         picks = mne.channel_indices_by_type(ica.info)[kind]
         info = mne.pick_info(ica.info, picks)
         mne.viz.plot_topomap(ica.get_components()[picks, number], info, axes=axes, show=False, contours=0)
