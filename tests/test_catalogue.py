@@ -6,7 +6,18 @@ from importlib import import_module
 import pytest
 
 from cliphba import tables
-from cliphba.figures.catalogue import CATALOGUE
+from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES
+from cliphba.figures.wording import HALVES, Facts
+
+#: A study of each kind: of real data, with halves of other things than sessions or none, and less judged or nothing.
+STUDIES = {
+    "simulated": Facts(),
+    "published": Facts(evaluated_on="training"),
+    "sessions": Facts(simulated=False, external_sets=False),
+    "runs": Facts(simulated=False, parts="runs", folds="trials", judgements="rdm"),
+    "trials": Facts(simulated=False, parts="trials", judgements=None, behavior="clip"),
+    "none": Facts(simulated=False, parts=None, judgements="rdm", behavior="adopted"),
+}
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -20,7 +31,7 @@ def test_a_figure_is_drawn_from_the_tables_that_the_catalogue_names(name):
 def test_what_is_said_of_a_figure_is_complete(name):
     entry = CATALOGUE[name]
     assert set(entry.tables.values()) <= {*tables.COLUMNS, "rdm", "embedding"}
-    for text in (entry.caption, entry.reading):
+    for text in (Facts().caption(entry.caption), entry.reading):
         assert text.endswith(".")
         assert "  " not in text
     assert entry.reading.count(". ") == 0, "the gallery has one sentence for each"
@@ -28,3 +39,58 @@ def test_what_is_said_of_a_figure_is_complete(name):
 
 def test_titles_tell_figures_apart():
     assert len({(entry.section, entry.title) for entry in CATALOGUE.values()}) == len(CATALOGUE)
+
+
+@pytest.mark.parametrize("facts", STUDIES.values(), ids=STUDIES)
+def test_a_caption_speaks_of_nothing_that_a_study_does_not_have(facts):
+    lacking = {
+        "session": facts.parts != "sessions",
+        "half": facts.parts is None,
+        "halves": facts.parts is None,
+        "Model-free": facts.parts is None,
+        "own noise ceiling": facts.parts is None,
+        "odd-one-out": facts.judgements != "triplets",
+        "ceiling of the human": facts.judgements != "triplets",
+        "Degraded": not facts.simulated,
+        "equally often": not facts.simulated,
+    }
+    for entry in (*filter(facts.have, CATALOGUE.values()), *MAIN_TABLES.values()):
+        # of main tables one is of simulated studies alone
+        if entry is MAIN_TABLES["data_efficiency"]:
+            continue
+        told = " ".join(facts.caption(entry.caption).split())
+        assert told.endswith(".")
+        assert not {"{", "}", "None"} & set(told.split())
+        for word, missing in lacking.items():
+            assert not (missing and word in told), (entry.title, word)
+
+
+def test_figures_that_a_study_has_no_tables_for_are_left_out():
+    missing = {
+        name: {figure for figure, entry in CATALOGUE.items() if not facts.have(entry)}
+        for name, facts in STUDIES.items()
+    }
+    assert missing == {
+        "simulated": set(),
+        "published": set(),
+        "sessions": {"external", "data_efficiency"},
+        "runs": {"odd_one_out", "data_efficiency"},
+        "trials": {"behavior", "dynamic_behavior", "odd_one_out", "data_efficiency"},
+        "none": {"data_quality", "odd_one_out", "data_efficiency"},
+    }
+
+
+def test_a_note_says_what_the_data_are():
+    notes = {name: facts.note() for name, facts in STUDIES.items()}
+    assert notes == {
+        "simulated": "Simulated data",
+        "published": "Simulated data; alignment with data of training (published protocol)",
+        "sessions": HALVES["sessions"],
+        "runs": HALVES["runs"],
+        "trials": f"{HALVES['trials']}; Behavior model: CLIP as it is, read by prompts",
+        "none": "Independent in images only: tested on the recordings of training; Behavior model of another study",
+    }
+    assert STUDIES["published"].note_of_external_sets() == "Simulated data"
+    assert (
+        STUDIES["none"].note_of_external_sets() == "Published RDMs of other people; Behavior model of another study"
+    )

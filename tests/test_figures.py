@@ -12,6 +12,7 @@ from PIL import Image
 
 from cliphba.figures import alignment, behavior, decoding, external, identification, reweighting, style, training
 from cliphba.figures.save import save
+from cliphba.figures.wording import BEHAVIOR, HALVES
 from tests.legible import assert_legible
 
 TIMES = np.array([-20.0, 0.0, 20.0, 40.0])
@@ -195,6 +196,13 @@ def test_alignment_marks_the_times_at_which_a_model_is_significant(curves, ceili
     assert low + top * (high - low) <= curves["low"].min()
 
 
+def test_alignment_where_there_are_no_halves_calls_no_recordings_held_out(curves, ceiling):
+    curves.attrs["settings"] = {"evaluated_on": "held_out", "halves_of": None}
+    written = texts(alignment.draw(curves, ceiling, note=NOTE))
+    assert "Alignment with MEG (Spearman ρ)" in written
+    assert "40 held-out images" in written
+
+
 def test_alignment_with_data_of_training_says_so(curves, ceiling):
     curves.attrs["settings"] = {"evaluated_on": "training"}
     found = texts(alignment.draw(curves, ceiling))
@@ -277,6 +285,27 @@ def test_identification_marks_row_maxima_and_tells_the_result(matrices, summary)
     personal = figure.axes[0]
     assert list(personal.lines[0].get_xdata()) == [0, 2, 2]
     assert [patch.get_xy() for patch in personal.patches] == [(own - 0.5, own - 0.5) for own in range(3)]
+
+
+@pytest.mark.parametrize("people", [3, 15])
+def test_identification_without_halves_is_by_models_alone(summary, people):
+    names = [f"sub-{number:02d}" for number in range(1, people + 1)]
+    pairs = {"model": np.repeat(names, people), "participant": np.tile(names, people)}
+    cells = pd.DataFrame({**pairs, "centred": np.eye(people).ravel()}).assign(source="personal")
+    cells.attrs |= {"images": 40, "settings": {"evaluated_on": "held_out", "halves_of": None}}
+    written = assert_legible(identification.draw(cells, summary, note=NOTE))
+    assert {"MEG of", "Model of", *names} <= set(written)
+    assert not any("other half" in text for text in written)
+
+
+@pytest.mark.parametrize("people", [15])
+def test_identification_of_many_stays_legible(matrices, summary, people):
+    names = [f"sub-{number:02d}" for number in range(1, people + 1)]
+    pairs = {"model": np.repeat(names, people), "participant": np.tile(names, people)}
+    one = pd.DataFrame({**pairs, "centred": np.eye(people).ravel()})
+    cells = pd.concat([one.assign(source=source) for source in ("personal", "model-free")])
+    cells.attrs |= matrices.attrs
+    assert_legible(identification.draw(cells, summary, note=NOTE))
 
 
 def test_reweighting_has_a_panel_a_model(weights):
@@ -369,6 +398,25 @@ def test_training_of_many_participants_stays_legible(logs, participants):
     logs = {"behavior": logs["behavior"], "group": logs["group"], **{name: log_of_two_stages() for name in names}}
     written = assert_legible(training.draw(logs, note=NOTE))
     assert {*names, NOTE, "kept epoch", "training", "validation"} <= set(written)
+
+
+def test_training_does_without_a_behavior_model_that_was_not_trained(logs):
+    adopted = {name: log for name, log in logs.items() if name != "behavior"}
+    figure = training.draw(adopted, note=NOTE)
+    written = assert_legible(figure)
+    assert style.LABELS["group"] in written
+    assert style.LABELS["behavior"] not in written
+    assert "Mean squared error" not in written
+
+
+def test_a_note_longer_than_a_figure_is_wide_goes_on_below(matrices, summary):
+    note = "; ".join(one for one in (HALVES[None], BEHAVIOR["clip"]))
+    narrow = matrices[matrices["source"] == "personal"]
+    narrow.attrs |= matrices.attrs
+    written = assert_legible(identification.draw(narrow, summary, note=note))
+    (shown,) = (text for text in written if text.startswith("Independent"))
+    assert shown.split() == note.split()
+    assert shown.count("\n") == 1
 
 
 def test_without_a_note_nothing_is_said_of_simulation(accuracies, latency):

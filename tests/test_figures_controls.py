@@ -79,6 +79,13 @@ def test_generalisation_has_the_models_time_upwards_and_the_recordings_across(ge
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Time in the MEG (ms)", "Time in the model (ms)")
 
 
+def test_generalisation_of_recordings_with_themselves_is_called_that(generalised, summary):
+    generalised["source"] = generalised["source"].replace("MEG", "MEG with itself")
+    figure = generalisation.draw(generalised, summary, note="note")
+    assert "MEG with itself" in texts(figure)
+    assert "half" not in texts(figure)
+
+
 @pytest.fixture
 def courses():
     #         at 100 and at 200 ms: early, late and strong all along

@@ -43,6 +43,12 @@ def stated(frame):
     return frame
 
 
+def of_halves(frame, parts):
+    """Say of a table what the halves of the data are made of."""
+    frame.attrs |= {**STATED, "settings": {**STATED["settings"], "halves_of": parts}}
+    return frame
+
+
 def estimates(rows, columns):
     """Rows of which the last entry is a value, with an interval of 0.1 to either side."""
     frame = pd.DataFrame(rows, columns=[*columns, "value"])
@@ -85,7 +91,7 @@ def decoding(names):
 
 def reliability(names):
     rows = [(name, time, 0.4 * (time > 0)) for name in names for time in TIMES]
-    return pd.DataFrame(rows, columns=["participant", "time_ms", "correlation"])
+    return stated(pd.DataFrame(rows, columns=["participant", "time_ms", "correlation"]))
 
 
 def trials(names):
@@ -474,3 +480,58 @@ def test_what_could_not_be_measured_is_left_out_of_the_summary():
     assert figure.get_suptitle().startswith("Judgements on 30 images; MEG")
     titles = [axes.get_title("left") for axes in figure.axes]
     assert not any(title.startswith("People as different") for title in titles)
+
+
+@pytest.mark.parametrize(("parts", "mark"), [("sessions", "session"), ("runs", "run"), ("trials", "quarter")])
+def test_data_quality_says_what_halves_are_made_of(parts, mark):
+    names = named(3)
+    written = assert_legible(data_quality.draw(trials(names), decoding(names), of_halves(reliability(names), parts)))
+    assert {f"A mark each {mark}", f"Correlation of RDMs of two halves of the {parts}"} <= set(written)
+
+
+@SIZES
+def test_without_halves_people_have_no_ceiling_of_their_own(people):
+    names = named(people)
+    own, group, gain = alignments(names)
+    ceiling = own_ceiling(names)
+    mean = ceiling[ceiling["participant"].isna()]
+    written = assert_legible(individuals.draw(of_halves(own, None), group, mean, gain, gained(names), note=NOTE))
+    assert {"Alignment with MEG (ρ)", "40 held-out images", "own model"} <= set(written)
+    assert "own noise ceiling" not in written
+
+
+@SIZES
+def test_without_halves_people_are_compared_in_models_and_recordings(people):
+    found = spaces(named(people))
+    found = of_halves(found[found["space"] != "MEG, other half"], None)
+    figure = second_order.draw(found, second_order_found().iloc[: 1 if people > 4 else 0], note=NOTE)
+    written = assert_legible(figure)
+    assert {"MEG", "Personal models"} <= set(written)
+    assert len([axes for axes in figure.axes if axes.images]) == (4 if people > 4 else 2)
+
+
+def test_without_halves_no_recordings_are_called_held_out():
+    frame = differing()
+    frame["quantity"] = frame["quantity"].replace("agreement with held-out MEG", "agreement with MEG")
+    figure = differences.draw(of_halves(frame, None), note=NOTE)
+    written = assert_legible(figure)
+    assert "Agreement with\nMEG (ρ)" in written
+    assert "Weights and brains" in written
+
+
+@pytest.mark.parametrize(
+    ("judgements", "sizes"),
+    [("rdm", "Judgements on 30 images; MEG of 4 participants on 40."), (None, "MEG of 4 participants on 40 images.")],
+)
+def test_summary_does_without_judgements_halves_and_truth(judgements, sizes):
+    found = claims(named(4), judges=0)
+    missing = (
+        found["metric"].str.startswith("odd") | found["model"].eq("model-free") | found["metric"].eq("gain_recovery")
+    )
+    if judgements is None:
+        missing |= found["metric"].str.startswith("behavior")
+    figure = summary.draw(found[~missing], note=NOTE)
+    written = assert_legible(figure)
+    assert figure.get_suptitle().startswith(sizes)
+    assert not {"Model-free (recordings)", "Odd one out (share of judgements predicted)"} & set(written)
+    assert {"Value [95 % interval]", "Personal models"} <= set(written)

@@ -280,5 +280,8 @@ def test_without_another_half_only_what_it_predicts_is_missing(number, tmp_path)
         rest = whole[kind][whole[kind][column] != other].reset_index(drop=True)
         assert len(rest) < len(whole[kind])
         pd.testing.assert_frame_equal(without.pop(kind), rest)
+    # recordings that models were trained on, if on other images of theirs, are not held out
+    told = whole["differences"]["quantity"].replace("agreement with held-out MEG", "agreement with MEG")
+    whole["differences"] = whole["differences"].assign(quantity=told)
     for kind, frame in without.items():
         pd.testing.assert_frame_equal(frame, whole[kind])

@@ -21,6 +21,8 @@ from cliphba.rdm import Comparison
 from cliphba.tables import Embedding, RDMs
 
 TIME, DIMENSION, BLOCK = "time", "dimension", "block"
+#: Of weights of blocks with recordings: those that no model saw, or those of training.
+HELD_OUT, AGREEMENT = "agreement with held-out MEG", "agreement with MEG"
 COLUMNS = ["aspect", "item", "time_ms", "quantity", "value", "low", "high", "p", "q"]
 
 
@@ -153,7 +155,7 @@ def over_blocks(
         p = second_order.permutation_p(apart, brains.value, permutations=permutations, seed=seed)
         parts.append(_describe(agreement).assign(item=str(block), p=float(p)))
     tested = pd.concat(parts, ignore_index=True)
-    tested = tested.assign(quantity="agreement with held-out MEG", q=falsely_discovered(tested["p"]))
+    tested = tested.assign(quantity=HELD_OUT, q=falsely_discovered(tested["p"]))
     return tested.assign(aspect=BLOCK).reindex(columns=COLUMNS)
 
 

@@ -276,7 +276,8 @@ def _differences(
         agreement = differences.over_blocks(
             people.reweighting, found.participants, spaces[MEG], **procedure.relabelling()
         )
-        parts.append(agreement)
+        held_out = people.other_half is not None
+        parts.append(agreement.assign(quantity=differences.HELD_OUT if held_out else differences.AGREEMENT))
     stated = [part.assign(**independence.columns()) for part in parts]
     spread = differences.spread_of_blocks(people.reweighting).assign(**NOTHING.columns())
     return pd.concat([*stated, spread], ignore_index=True)

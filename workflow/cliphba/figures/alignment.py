@@ -36,7 +36,7 @@ def draw(alignment: pd.DataFrame, ceiling: pd.DataFrame, *, note: str | None = N
     draw_curves(axes, alignment, ceiling)
     mark_significance(axes, alignment)
     participants = alignment["participant"].nunique()
-    axes.set_ylabel(f"Alignment with {stated.seen(alignment)} MEG (Spearman ρ)")
+    axes.set_ylabel(f"Alignment with {stated.meg(alignment)} (Spearman ρ)")
     axes.set_title(f"{participants} participants, {stated.images(alignment)}; mean and 95 % interval", loc="left")
     name_models(axes, alignment)
     return figure

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cliphba.evaluate.differences import BLOCK, DIMENSION, TIME
+from cliphba.evaluate.differences import AGREEMENT, BLOCK, DIMENSION, HELD_OUT, TIME
 from cliphba.evaluate.second_order import LEAST_PARTICIPANTS
 from cliphba.figures import forest, stated, style
 
@@ -25,7 +25,7 @@ def draw(differences: pd.DataFrame, *, note: str | None = None) -> Figure:
     Parameters
     ----------
     differences
-        Table of kind ``differences``.
+        Table of kind ``differences``; its metadata say how many images there were, and what they are (``settings``).
     note
         Shown at the lower edge.
 
@@ -45,7 +45,8 @@ def draw(differences: pd.DataFrame, *, note: str | None = None) -> Figure:
     lost, spread, agreement = bottom.subplots(1, 3, width_ratios=(1.5, 1, 1))
     _draw_dimensions(lost, dimensions)
     _draw_spread(spread, blocks[blocks["quantity"] == "spread of weights"])
-    _draw_agreement(agreement, blocks[blocks["quantity"] == "agreement with held-out MEG"])
+    agreement.set_xlabel(f"Agreement with\n{stated.meg(differences)} (ρ)")
+    _draw_agreement(agreement, blocks[blocks["quantity"].isin([HELD_OUT, AGREEMENT])])
     style.headline(figure, f"Lines: 95 % intervals over {stated.images(differences)}. {TESTED}")
     return figure
 
@@ -78,7 +79,6 @@ def _draw_spread(axes: Axes, spread: pd.DataFrame) -> None:
 
 
 def _draw_agreement(axes: Axes, agreement: pd.DataFrame) -> None:
-    axes.set_xlabel("Agreement with held-out\nMEG (ρ)")
     if agreement.empty:
         axes.text(
             0.5, 0.5, f"needs {LEAST_PARTICIPANTS} or more\nparticipants", ha="center", va="center",

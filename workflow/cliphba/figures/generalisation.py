@@ -16,6 +16,7 @@ PANELS = {
         "Time in one half (ms)",
         "Time in the other half (ms)",
     ),
+    "MEG with itself": ("MEG with itself", "Time in the MEG (ms)", "Time in the MEG (ms)"),
     "group with MEG": ("Group MEG model against MEG", "Time in the MEG (ms)", "Time in the model (ms)"),
 }
 
@@ -40,8 +41,9 @@ def draw(generalisation: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
         A square heat map each, on scales of their own; white where a model has no value.
     """
     figure = style.new_figure(180, 90, note=note)
-    for axes, (source, (title, across, upwards)) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
-        rows = generalisation[generalisation["source"] == source]
+    shown = {source: rows for source in PANELS if len(rows := generalisation[generalisation["source"] == source])}
+    for axes, (source, rows) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        title, across, upwards = PANELS[source]
         wide = rows.pivot(index="time_ms", columns="other_time_ms", values="value")
         image = style.heat_map(axes, wide, cmap="viridis", vmin=0, vmax=wide.max(axis=None))
         _square(axes, wide)

@@ -10,6 +10,8 @@ from matplotlib.patches import Rectangle
 
 from cliphba.figures import stated, style
 
+#: Names of more participants than this would touch each other, were they not upright.
+SLANTED = 8
 ROWS = {"personal": "Model of", "model-free": "MEG in the other half of"}
 
 
@@ -30,21 +32,29 @@ def draw(identification: pd.DataFrame, summary: pd.DataFrame, *, note: str | Non
     Returns
     -------
     Figure
-        Own cells are outlined, the greatest cell of each row has a dot: a dot in an outline is a person identified.
+        Beside models stands the other half of the recordings, if there is one. Own cells are outlined, the greatest
+        cell of each row has a dot: a dot in an outline is a person identified.
     """
-    figure = style.new_figure(180, 90, note=note)
-    for axes, source in zip(figure.subplots(1, len(ROWS)), ROWS, strict=True):
+    sources = [source for source in ROWS if source in set(identification["source"])]
+    figure = style.new_figure(90 * len(sources), 90, note=note)
+    for axes, source in zip(figure.subplots(1, len(sources), squeeze=False)[0], sources, strict=True):
         cells = identification[identification["source"] == source]
         matrix = cells.pivot(index="model", columns="participant", values="centred")
         largest = np.abs(matrix.to_numpy()).max()
         image = axes.imshow(matrix, cmap="PuOr_r", vmin=-largest, vmax=largest)
         _mark(axes, matrix)
         _name(axes, matrix)
-        axes.set(xlabel=f"{stated.seen(identification).capitalize()} MEG of", ylabel=ROWS[source])
+        axes.set(xlabel=f"{_capital(stated.meg(identification))} of", ylabel=ROWS[source])
         axes.set_title(_title(source, matrix, summary))
         figure.colorbar(image, ax=axes, label="Alignment, double-centred (ρ)", shrink=0.7)
-    style.headline(figure, f"{stated.images(identification)}. Outlined: own participant. Dot: greatest of its row.")
+    gap = " " if len(sources) > 1 else "\n"
+    marks = "Outlined: own participant. Dot: greatest of its row."
+    style.headline(figure, f"{stated.images(identification)}.{gap}{marks}")
     return figure
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _mark(axes: Axes, matrix: pd.DataFrame) -> None:
@@ -57,7 +67,8 @@ def _mark(axes: Axes, matrix: pd.DataFrame) -> None:
 
 
 def _name(axes: Axes, matrix: pd.DataFrame) -> None:
-    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right", rotation_mode="anchor")
+    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(matrix) <= SLANTED else {"rotation": 90}
+    axes.set_xticks(range(len(matrix)), matrix.columns, **slant)
     axes.set_yticks(range(len(matrix)), matrix.index)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

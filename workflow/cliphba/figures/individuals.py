@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -37,7 +38,7 @@ def draw(
     group
         Table of kind ``alignment`` of the group model.
     ceiling
-        Table of kind ``ceiling``.
+        Table of kind ``ceiling``; those of single participants may be missing.
     contrast
         Table of kind ``contrast``: personal minus group model.
     summary
@@ -63,7 +64,7 @@ def draw(
     _share(panels[: len(people)], alignment, people, columns)
     for axes in panels[len(people) :]:
         axes.set_axis_off()
-    _label(top, alignment)
+    _label(top, alignment, own_ceiling=ceiling["participant"].notna().any())
     course, gains = bottom.subplots(1, 2)
     _draw_course(course, contrast[contrast["contrast"] == GAIN])
     _draw_gains(gains, summary[summary["metric"] == "own_alignment_gain"], people)
@@ -73,7 +74,9 @@ def draw(
 def _draw_person(
     axes: Axes, person: str, alignment: pd.DataFrame, group: pd.DataFrame, ceiling: pd.DataFrame
 ) -> None:
-    style.ceiling_band(axes, ceiling[ceiling["participant"] == person], label=None)
+    own = ceiling[ceiling["participant"] == person]
+    if len(own):
+        style.ceiling_band(axes, own, label=None)
     shared = group[(group["model"] == "group") & (group["participant"] == person)]
     style.curve(axes, shared, style.COLOURS["group"], value="rho")
     style.curve(axes, _own(alignment, person), style.COLOURS["personal"], value="rho")
@@ -97,15 +100,18 @@ def _share(panels: list[Axes], alignment: pd.DataFrame, people: list[str], colum
         axes.tick_params(labelleft=place % columns == 0, labelbottom=place + columns >= len(people))
 
 
-def _label(figure: SubFigure, alignment: pd.DataFrame) -> None:
+def _label(figure: SubFigure, alignment: pd.DataFrame, *, own_ceiling: bool) -> None:
     figure.supxlabel("Time from picture onset (ms)", fontsize=8)
-    figure.supylabel(f"Alignment with {stated.seen(alignment)} MEG (ρ)", fontsize=8)
-    models = [Line2D([], [], color=style.COLOURS[name]) for name in ("personal", "group")]
-    handles = [*models, Patch(color=style.CEILING), Line2D([], [], color=style.COLOURS["personal"], linewidth=3)]
-    names = ["own model", "group model", "own noise ceiling", f"own model p < {style.LEVEL}"]
+    figure.supylabel(f"Alignment with {stated.meg(alignment)} (ρ)", fontsize=8)
+    entries: dict[str, Artist] = {
+        "own model": Line2D([], [], color=style.COLOURS["personal"]),
+        "group model": Line2D([], [], color=style.COLOURS["group"]),
+        **({"own noise ceiling": Patch(color=style.CEILING)} if own_ceiling else {}),
+        f"own model p < {style.LEVEL}": Line2D([], [], color=style.COLOURS["personal"], linewidth=3),
+    }
     figure.legend(
-        handles, names, title=stated.images(alignment), title_fontsize=7, loc="outside upper center",
-        ncols=len(names), frameon=False, fontsize=7,
+        list(entries.values()), list(entries), title=stated.images(alignment), title_fontsize=7,
+        loc="outside upper center", ncols=len(entries), frameon=False, fontsize=7,
     )  # fmt: skip
 
 

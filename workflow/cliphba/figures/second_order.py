@@ -29,7 +29,7 @@ def draw(second_order: pd.DataFrame, summary: pd.DataFrame, *, note: str | None 
     Parameters
     ----------
     second_order
-        Table of kind ``second_order``.
+        Table of kind ``second_order``; the other half of the recordings may be missing.
     summary
         Table of kind ``summary``, for the agreement of the spaces; with few participants there is none.
     note
@@ -42,7 +42,7 @@ def draw(second_order: pd.DataFrame, summary: pd.DataFrame, *, note: str | None 
         each participant has in common with all others; with too few participants for that, the reason why not.
     """
     values = second_order.set_index("space")["dissimilarity"]
-    triangles = {space: values[[space]].to_numpy(np.float64) for space in SPACES}
+    triangles = {space: values[[space]].to_numpy(np.float64) for space in SPACES if space in values.index}
     people = sorted({*second_order["first"], *second_order["second"]})
     enough = len(people) >= LEAST_PARTICIPANTS
     figure = style.new_figure(180, 184 if enough else 100, note=note)
@@ -58,19 +58,19 @@ def draw(second_order: pd.DataFrame, summary: pd.DataFrame, *, note: str | None 
 
 
 def _draw_measured(figure: SubFigure, triangles: Mapping[str, Reals], people: list[str]) -> None:
-    panels = figure.subplots(1, len(SPACES))
-    for axes, (space, title) in zip(panels, SPACES.items(), strict=True):
-        image = _draw_square(axes, triangles[space])
-        axes.set_title(title)
+    panels = figure.subplots(1, len(triangles))
+    for axes, (space, triangle) in zip(panels, triangles.items(), strict=True):
+        image = _draw_square(axes, triangle)
+        axes.set_title(SPACES[space])
         figure.colorbar(image, ax=axes, label="1 − mean ρ", location="bottom", shrink=0.8, ticks=MaxNLocator(3))
     panels[0].set_yticks(range(len(people)), people)
 
 
 def _draw_compared(figure: SubFigure, triangles: Mapping[str, Reals], people: list[str], found: pd.DataFrame) -> None:
     style.headline(figure, "Beyond what each participant has in common with all others")
-    panels = figure.subplots(1, len(SPACES))
-    for axes, space in zip(panels, SPACES, strict=True):
-        ranks = rankdata(peculiar(triangles[space]))
+    panels = figure.subplots(1, len(triangles))
+    for axes, (space, triangle) in zip(panels, triangles.items(), strict=True):
+        ranks = rankdata(peculiar(triangle))
         image = _draw_square(axes, 100 * (ranks - 1) / (len(ranks) - 1))
         axes.set_title(f"{SPACES[space]}\n{_agreement(found[found['model'] == SOURCES.get(space)])}")
         figure.colorbar(image, ax=axes, label="Percentile", location="bottom", shrink=0.8, ticks=[0, 50, 100])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import matplotlib.style
@@ -16,6 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 MM = 1 / 25.4
+#: Width of a letter of notes, in mm, with some to spare.
+LETTER = 1.4
 
 #: Colours of Okabe & Ito (https://jfly.uni-koeln.de/color), the same for a model in every figure.
 COLOURS = {
@@ -66,11 +69,15 @@ applied = matplotlib.style.context(
 
 def new_figure(width_mm: float, height_mm: float, *, note: str | None) -> Figure:
     """Make an empty figure of a size in print, with a note such as "simulated data" at its lower edge."""
-    strip = 5 / height_mm if note else 0
+    lines = wrap(note or "", int(width_mm / LETTER))
+    strip = (2 + 3 * len(lines)) / height_mm if lines else 0
     layout = ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip))
     figure = Figure(figsize=(width_mm * MM, height_mm * MM), layout=layout)
-    if note:
-        figure.text(0.99, 0.01, note, ha="right", va="bottom", fontsize=7, style="italic", color=REFERENCE)
+    if lines:
+        figure.text(
+            0.99, 0.01, "\n".join(lines), ha="right", va="bottom", ma="right", fontsize=7, style="italic",
+            color=REFERENCE,
+        )  # fmt: skip
     return figure
 
 

@@ -129,17 +129,19 @@ def draw(summary: pd.DataFrame, *, note: str | None = None) -> Figure:
 
 
 def _size(summary: pd.DataFrame, metric: str) -> tuple[int, int]:
-    """How many images and people a metric is about."""
-    row = summary[summary["metric"] == metric].iloc[0]
-    return int(row["images"]), int(row["people"])
+    """How many images and people a metric is about; none if there is no such metric."""
+    rows = summary.loc[summary["metric"] == metric, ["images", "people"]]
+    images, people = rows.iloc[0] if len(rows) else (0, 0)
+    return int(images), int(people)
 
 
 def _sizes(summary: pd.DataFrame) -> str:
-    """Say how many images and people there are; judges may not be known."""
-    judged, judges = _size(summary, "odd_one_out_accuracy")
+    """Say how many images and people there are; there may be no judgements, and judges may not be known."""
     shown, participants = _size(summary, "identification_margin")
+    judged, judges = _size(summary, "behavior_rho")
     by = f" of {judges} judges" if judges else ""
-    return f"Judgements{by} on {judged} images; MEG of {participants} participants on {shown}."
+    judgements = f"Judgements{by} on {judged} images; " if judged else ""
+    return f"{judgements}MEG of {participants} participants on {shown}{'' if judged else ' images'}."
 
 
 def _draw_ceiling(axes: Axes, found: pd.DataFrame, block: Block, *, rows: int) -> None:

@@ -37,7 +37,7 @@ def draw(logs: Mapping[str, pd.DataFrame], *, note: str | None = None) -> Figure
     Parameters
     ----------
     logs
-        Model to its table of kind ``training``: ``behavior``, ``group`` and every participant.
+        Model to its table of kind ``training``: ``behavior``, if it was trained, ``group`` and every participant.
     note
         Shown at the lower edge.
 
@@ -51,11 +51,12 @@ def draw(logs: Mapping[str, pd.DataFrame], *, note: str | None = None) -> Figure
     rows = ceil(len(personal) / LARGEST_ROW)
     figure = style.new_figure(180, 76 + 52 * rows, note=note)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(54, 14 + 52 * rows)).flat
-    behavior, *group = top.subplots(1, 3)
-    _draw_behavior(behavior, logs["behavior"])
-    _draw_group(group, logs["group"])
+    *behavior, loss, parts = top.subplots(1, 3 if "behavior" in logs else 2)
+    for axes in behavior:
+        _draw_behavior(axes, logs["behavior"])
+    _draw_group([loss, parts], logs["group"])
     _draw_personal(bottom, personal, rows)
-    _add_legend(figure)
+    _add_legend(figure, [model for model in ("behavior", "group", "personal") if model in {*logs, "personal"}])
     return figure
 
 
@@ -165,11 +166,10 @@ def _separate_stages(axes: Axes, lengths: Mapping[int, int]) -> None:
     style.reference_line(axes, 1)
 
 
-def _add_legend(figure: Figure) -> None:
-    models = [style.COLOURS[model] for model in ("behavior", "group", "personal")]
+def _add_legend(figure: Figure, models: list[str]) -> None:
     entries: dict[str, Any] = {
         "training": Line2D([], [], **TRAINING),
-        "validation": tuple(Line2D([], [], color=colour, linewidth=1.1) for colour in models),
+        "validation": tuple(Line2D([], [], color=style.COLOURS[model], linewidth=1.1) for model in models),
         "kept epoch": Line2D([], [], color="black", **KEPT),
         **{f"{part} part": Line2D([], [], color=colour, linewidth=0.9) for part, colour in PARTS.items()},
     }

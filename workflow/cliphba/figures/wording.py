@@ -1,0 +1,108 @@
+"""What is said of a study's data beside its figures and tables: notes, captions, and which figures there are.
+
+Captions are templates: what a study does not have is not spoken of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jinja2 import Environment, StrictUndefined
+
+from cliphba.figures.catalogue import Entry, Need
+
+#: How the data that models are trained and tested on are told apart, by what the halves are made of.
+HALVES = {
+    "sessions": "Trained on odd, tested on even sessions",
+    "runs": "Trained on odd, tested on even runs of one session",
+    "trials": "Trained and tested on alternate quarters of the trials of one recording",
+    None: "Independent in images only: tested on the recordings of training",
+}
+HELD_OUT = "test images in the test half of the {} (published protocol: those of training, as the figure then says)"
+HELD_OUT_IMAGES = "test images of the very recordings whose other images models were trained on"
+#: One of what halves are made of.
+PART = {"sessions": "session", "runs": "run", "trials": "quarter"}
+BEHAVIOR = {
+    "learnt": "",
+    "adopted": "Behavior model of another study",
+    "clip": "Behavior model: CLIP as it is, read by prompts",
+}
+_TEMPLATES = Environment(undefined=StrictUndefined, autoescape=False)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What captions and notes have to know of a study; by default, what the simulated ones are.
+
+    Attributes
+    ----------
+    simulated
+        Whether its data are.
+    parts
+        What the halves of its data are made of; None: it has none.
+    folds
+        What decoders leave out; None: those parts.
+    judgements
+        Human judgements of test images: single ones, or their RDM alone; None: there are none.
+    behavior
+        Whether the Behavior model was learnt in this study, adopted from another one, or is CLIP itself.
+    evaluated_on
+        Whether models are compared with held-out data, or with those of training (published protocol).
+    external_sets
+        Whether there are any.
+    """
+
+    simulated: bool = True
+    parts: Literal["sessions", "runs", "trials"] | None = "sessions"
+    folds: str | None = None
+    judgements: Literal["triplets", "rdm"] | None = "triplets"
+    behavior: Literal["learnt", "adopted", "clip"] = "learnt"
+    evaluated_on: Literal["held_out", "training"] = "held_out"
+    external_sets: bool = True
+
+    def have(self, entry: Entry) -> bool:
+        """Tell whether a study has what a figure needs."""
+        had: dict[Need, bool] = {
+            "simulation": self.simulated,
+            "halves": self.parts is not None,
+            "judgements": self.judgements is not None,
+            "triplets": self.judgements == "triplets",
+            "external sets": self.external_sets,
+        }
+        return all(had[need] for need in entry.needs)
+
+    def caption(self, template: str) -> str:
+        """Fill in a caption."""
+        return _TEMPLATES.from_string(template).render(self._phrases())
+
+    def note(self) -> str:
+        """Say what the data of a figure or table are."""
+        origin = "Simulated data" if self.simulated else HALVES[self.parts]
+        published = "alignment with data of training (published protocol)"
+        return _joined(origin, BEHAVIOR[self.behavior], published if self.evaluated_on == "training" else "")
+
+    def note_of_external_sets(self) -> str:
+        """Say it of external sets: nothing of them is data of training, whatever the protocol."""
+        origin = "Simulated data" if self.simulated else "Published RDMs of other people"
+        return _joined(origin, BEHAVIOR[self.behavior])
+
+    def _phrases(self) -> dict[str, Any]:
+        halves, triplets = self.parts is not None, self.judgements == "triplets"
+        return {
+            "simulated": self.simulated,
+            "halves": halves,
+            "triplets": triplets,
+            "parts": self.parts,
+            "part": PART[self.parts] if self.parts else None,
+            "left_out": self.folds or self.parts,
+            "data": f"images and {self.parts}" if halves else "images",
+            "held_out": HELD_OUT.format(self.parts) if halves else HELD_OUT_IMAGES,
+            "training_images": "training images" + (", all shown equally often" if self.simulated else ""),
+            "by_triplets": " (odd-one-out judgements)" if triplets else "",
+            "unseen": f"No training {'of this study ' if self.behavior == 'adopted' else ''}saw these images.",
+        }
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
