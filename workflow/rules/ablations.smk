@@ -33,10 +33,10 @@ rule compare_ablations:
             )
             for name in FAMILIES["ablations"]
         },
+        **(JUDGEMENTS if STUDY.judged else {}),
         reference=[embedding(model) for model in EMBEDDED],
         stimuli=f"{SOURCE}/stimuli.parquet",
-        triplets=f"{SOURCE}/triplets.parquet",
-        rdms=rdms("test"),
+        rdms=rdms(STUDY.test_half),
     output:
         f"{RESULTS}/ablation.parquet",
     log:
@@ -58,7 +58,9 @@ rule compare_ablations:
             name: images_held_out(study)
             for name, study in {"reference": STUDY, **FAMILIES["ablations"]}.items()
         },
+        recordings_held_out=STUDY.has_halves,
         procedure=PROCEDURE,
+        data=HALVES_OF,
     script:
         "../scripts/compare_ablations.py"
 

@@ -3,6 +3,8 @@
 import os
 
 from cliphba import resources as demands
+from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES, heading
+from cliphba.figures.wording import Facts
 from cliphba.sources import BIDSRecordings, path_of
 
 ENVIRONMENT = "../../envs/environment.yaml"
@@ -17,6 +19,11 @@ FETCHED = None if OPENNEURO is None else f"{path_of(OPENNEURO.to)}/fetched"
 # The file of stimulus names, where its events have numbers.
 NAMED = getattr(getattr(STUDY.data, "recordings", None), "events", None)
 NAMES = [str(path_of(NAMED.names))] if NAMED is not None and NAMED.names else []
+
+# What captions and notes say of the study. What the halves of real data are made of stands in every table, too; those of
+# simulated ones are sessions.
+FACTS = Facts.of(STUDY)
+HALVES_OF = {} if STUDY.simulation is not None else {"halves_of": STUDY.halves_of}
 
 # How a cluster is asked for a GPU. Most take a number of them, some a generic resource such as gpu:1 instead; the rest is
 # as for all jobs if nothing is said. docs/cluster.md has these variables and those of slurm/config.yaml.
@@ -103,7 +110,7 @@ def found_recordings(wildcards):
 
 
 def rdms(half, participants=STUDY.participants):
-    """Paths of participants' RDMs from one half of the sessions, or from the first few of it."""
+    """Paths of participants' RDMs from one half of the data, or from the first few sessions of it."""
     return expand(
         f"{RESULTS}/rdm/{{participant}}_{half}.parquet", participant=participants
     )

@@ -1,12 +1,32 @@
-# How well every model agrees with people, on images and sessions that no training saw.
+# How well every model agrees with people, on images and sessions that no training saw, as far as a study has such.
 
 SHARED = ["clip", "behavior", "group"]
 MODELS = [*SHARED, *STUDY.participants]
 TOWERS = ["clip", "group"]
-# the one that models are compared with
-HALF = "test" if STUDY.protocol.evaluated_on == "held_out" else "train"
+# the one that models are compared with, and the other one, if there is one
+HALF = (
+    STUDY.test_half
+    if STUDY.protocol.evaluated_on == "held_out"
+    else STUDY.training_half
+)
+OTHER_HALF = [path for half in STUDY.halves if half != HALF for path in rdms(half)]
 EVALUATION = f"{RESULTS}/evaluation"
 PROCEDURE = {**settings(STUDY.evaluation), "seed": STUDY.seed_of("evaluate")}
+COMPARED = {"evaluated_on": STUDY.protocol.evaluated_on, **HALVES_OF}
+# what people said of test images: single judgements or their RDM; and the embedding that Behavior learnt
+HUMAN_RDM, TRIPLETS = f"{SOURCE}/human_rdm.parquet", f"{SOURCE}/triplets.parquet"
+JUDGEMENTS = {"triplets": TRIPLETS} if STUDY.has_triplets else {"pairs": HUMAN_RDM}
+LEARNT = (
+    {"embedding": f"{SOURCE}/behavior_embedding.parquet"}
+    if STUDY.learns_behavior
+    else {}
+)
+# evaluations that claim something
+CLAIMED = [
+    *(["judges"] if STUDY.judged else []),
+    *("group", "individuals", "dynamics", "complexity", "layers"),
+    *(["truth"] if STUDY.simulation is not None else []),
+]
 
 
 rule embed:
@@ -33,30 +53,36 @@ rule embed:
         "../scripts/embed.py"
 
 
-rule evaluate_judges:
-    input:
-        embeddings=rules.embed.output,
-        stimuli=f"{SOURCE}/stimuli.parquet",
-        embedding=f"{SOURCE}/behavior_embedding.parquet",
-        triplets=f"{SOURCE}/triplets.parquet",
-    output:
-        behavior_rdm=f"{EVALUATION}/judges/behavior_rdm.parquet",
-        behavior_course=f"{EVALUATION}/judges/behavior_course.parquet",
-        odd_one_out=f"{EVALUATION}/judges/odd_one_out.parquet",
-        summary=f"{EVALUATION}/judges/summary.parquet",
-    log:
-        f"{RESULTS}/logs/evaluate_judges.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate_judges.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        **asks(demands.evaluate(STUDY, models=len(MODELS))),
-    params:
-        procedure=PROCEDURE,
-        images_held_out=images_held_out(STUDY),
-    script:
-        "../scripts/evaluate_judges.py"
+if STUDY.judged:
+
+    rule evaluate_judges:
+        input:
+            **LEARNT,
+            **JUDGEMENTS,
+            embeddings=rules.embed.output,
+            stimuli=f"{SOURCE}/stimuli.parquet",
+        output:
+            **(
+                {"odd_one_out": f"{EVALUATION}/judges/odd_one_out.parquet"}
+                if STUDY.has_triplets
+                else {}
+            ),
+            behavior_rdm=f"{EVALUATION}/judges/behavior_rdm.parquet",
+            behavior_course=f"{EVALUATION}/judges/behavior_course.parquet",
+            summary=f"{EVALUATION}/judges/summary.parquet",
+        log:
+            f"{RESULTS}/logs/evaluate_judges.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/evaluate_judges.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(demands.evaluate(STUDY, models=len(MODELS))),
+        params:
+            procedure=PROCEDURE,
+            images_held_out=images_held_out(STUDY),
+        script:
+            "../scripts/evaluate_judges.py"
 
 
 rule evaluate_group:
@@ -65,8 +91,8 @@ rule evaluate_group:
         behavior=embedding("behavior"),
         group=embedding("group"),
         stimuli=f"{SOURCE}/stimuli.parquet",
-        training_half=rdms("train"),
-        test_half=rdms("test"),
+        measured=rdms(HALF),
+        other_half=OTHER_HALF,
     output:
         alignment=f"{EVALUATION}/group/alignment.parquet",
         contrast=f"{EVALUATION}/group/contrast.parquet",
@@ -83,7 +109,7 @@ rule evaluate_group:
         **asks(demands.evaluate(STUDY, models=3)),
     params:
         procedure=PROCEDURE,
-        evaluated_on=STUDY.protocol.evaluated_on,
+        compared=COMPARED,
         images_held_out=images_held_out(STUDY),
         held_out_participants=STUDY.held_out_participants,
     script:
@@ -99,8 +125,8 @@ rule evaluate_individuals:
             participant=STUDY.participants,
         ),
         stimuli=f"{SOURCE}/stimuli.parquet",
-        training_half=rdms("train"),
-        test_half=rdms("test"),
+        measured=rdms(HALF),
+        other_half=OTHER_HALF,
     output:
         alignment=f"{EVALUATION}/individuals/alignment.parquet",
         contrast=f"{EVALUATION}/individuals/contrast.parquet",
@@ -119,7 +145,7 @@ rule evaluate_individuals:
         **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
-        evaluated_on=STUDY.protocol.evaluated_on,
+        compared=COMPARED,
         images_held_out=images_held_out(STUDY),
     script:
         "../scripts/evaluate_individuals.py"
@@ -171,7 +197,7 @@ rule evaluate_layers:
         ),
     params:
         procedure=PROCEDURE,
-        evaluated_on=STUDY.protocol.evaluated_on,
+        compared=COMPARED,
         images_held_out=images_held_out(STUDY),
     script:
         "../scripts/evaluate_layers.py"
@@ -182,8 +208,8 @@ rule evaluate_dynamics:
         group=embedding("group"),
         personal=[embedding(participant) for participant in STUDY.participants],
         stimuli=f"{SOURCE}/stimuli.parquet",
-        training_half=rdms("train"),
-        test_half=rdms("test"),
+        measured=rdms(HALF),
+        other_half=OTHER_HALF,
     output:
         generalisation=f"{EVALUATION}/dynamics/generalisation.parquet",
         dimension_course=f"{EVALUATION}/dynamics/dimension_course.parquet",
@@ -198,7 +224,7 @@ rule evaluate_dynamics:
         **asks(demands.evaluate(STUDY, models=len(MODELS))),
     params:
         procedure=PROCEDURE,
-        evaluated_on=STUDY.protocol.evaluated_on,
+        compared=COMPARED,
         images_held_out=images_held_out(STUDY),
     script:
         "../scripts/evaluate_dynamics.py"
@@ -223,35 +249,37 @@ rule evaluate_complexity:
         **asks(demands.evaluate(STUDY, models=3)),
     params:
         procedure=PROCEDURE,
-        evaluated_on=STUDY.protocol.evaluated_on,
+        compared=COMPARED,
         images_held_out=images_held_out(STUDY),
     script:
         "../scripts/evaluate_complexity.py"
 
 
-rule recover_truth:
-    input:
-        personal=[embedding(participant) for participant in STUDY.participants],
-        stimuli=f"{SOURCE}/stimuli.parquet",
-        factors=f"{SOURCE}/factors.parquet",
-        truth=f"{SOURCE}/truth.parquet",
-        training_half=rdms("train"),
-        test_half=rdms("test"),
-    output:
-        f"{EVALUATION}/truth/summary.parquet",
-    log:
-        f"{RESULTS}/logs/recover_truth.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/recover_truth.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        **asks(demands.evaluate(STUDY, models=len(MODELS))),
-    params:
-        procedure=PROCEDURE,
-        images_held_out=images_held_out(STUDY),
-    script:
-        "../scripts/recover_truth.py"
+if STUDY.simulation is not None:
+
+    rule recover_truth:
+        input:
+            personal=[embedding(participant) for participant in STUDY.participants],
+            stimuli=f"{SOURCE}/stimuli.parquet",
+            factors=f"{SOURCE}/factors.parquet",
+            truth=f"{SOURCE}/truth.parquet",
+            training_half=rdms("train"),
+            test_half=rdms("test"),
+        output:
+            f"{EVALUATION}/truth/summary.parquet",
+        log:
+            f"{RESULTS}/logs/recover_truth.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/recover_truth.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(demands.evaluate(STUDY, models=len(MODELS))),
+        params:
+            procedure=PROCEDURE,
+            images_held_out=images_held_out(STUDY),
+        script:
+            "../scripts/recover_truth.py"
 
 
 rule map_saliency:
@@ -285,13 +313,7 @@ rule map_saliency:
 
 rule summarise:
     input:
-        judges=rules.evaluate_judges.output.summary,
-        group=rules.evaluate_group.output.summary,
-        individuals=rules.evaluate_individuals.output.summary,
-        dynamics=rules.evaluate_dynamics.output.summary,
-        complexity=rules.evaluate_complexity.output.summary,
-        layers=rules.evaluate_layers.output.summary,
-        truth=rules.recover_truth.output,
+        [f"{EVALUATION}/{part}/summary.parquet" for part in CLAIMED],
     output:
         f"{RESULTS}/summary.parquet",
     log:
@@ -304,18 +326,22 @@ rule summarise:
         **asks(demands.small()),
     params:
         kind="summary",
-        procedure=PROCEDURE,
+        settings={**PROCEDURE, **HALVES_OF},
     script:
         "../scripts/summarise.py"
 
 
 rule describe_decoding:
     input:
-        rdms=[*rdms("train"), *rdms("test")],
+        rdms=[path for half in STUDY.halves for path in rdms(half)],
         stimuli=f"{SOURCE}/stimuli.parquet",
     output:
+        **(
+            {"reliability": f"{EVALUATION}/reliability.parquet"}
+            if STUDY.has_halves
+            else {}
+        ),
         decoding=f"{EVALUATION}/decoding.parquet",
-        reliability=f"{EVALUATION}/reliability.parquet",
         curves=f"{EVALUATION}/curves.parquet",
     log:
         f"{RESULTS}/logs/describe_decoding.log",
@@ -327,5 +353,7 @@ rule describe_decoding:
         **asks(demands.describe(STUDY)),
     params:
         group_participants=STUDY.group_participants,
+        halves=list(STUDY.halves),
+        data=HALVES_OF,
     script:
         "../scripts/describe_decoding.py"

@@ -82,4 +82,4 @@ use rule summarise as summarise_external_sets with:
         f"{RESULTS}/benchmarks/summarise_external_sets.tsv"
     params:
         kind="external_summary",
-        procedure=PROCEDURE,
+        settings=PROCEDURE,

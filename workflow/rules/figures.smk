@@ -1,16 +1,14 @@
 # Figures: drawn from tables alone.
 
-from cliphba.figures.catalogue import CATALOGUE, heading
-
-NOTE = "Simulated data"
-# nothing of an external set is data of training, whatever the protocol
-NOTES = dict.fromkeys(["external", "external_summary"], NOTE)
-if STUDY.protocol.evaluated_on == "training":
-    NOTE += "; alignment with data of training (published protocol)"
+NOTE = FACTS.note()
+NOTES = dict.fromkeys(["external", "external_summary"], FACTS.note_of_external_sets())
 
 SALIENCY = {
     kind: f"{EVALUATION}/saliency/{kind}.parquet" for kind in ("saliency", "pictures")
 }
+
+# plain CLIP is not trained, nor is a Behavior model that comes from elsewhere
+TRAINED_HERE = MODELS[1:] if STUDY.learns_behavior else MODELS[2:]
 
 # What each figure is drawn from; cliphba.figures.catalogue says what these tables are and what is seen.
 FIGURE_TABLES = {
@@ -28,8 +26,9 @@ FIGURE_TABLES = {
         "latency": f"{EVALUATION}/group/latency.parquet",
     },
     "training": {
-        # plain CLIP is not trained
-        "logs": [f"{RESULTS}/models/{model}_training.parquet" for model in MODELS[1:]],
+        "logs": [
+            f"{RESULTS}/models/{model}_training.parquet" for model in TRAINED_HERE
+        ],
     },
     "behavior": {
         "rdms": f"{EVALUATION}/judges/behavior_rdm.parquet",
@@ -95,12 +94,16 @@ FIGURE_TABLES = {
     "ablation": {"ablation": f"{RESULTS}/ablation.parquet"},
     "data_efficiency": {"efficiency": f"{RESULTS}/data_efficiency.parquet"},
     "held_out_participants": {"areas": f"{RESULTS}/held_out_participants.parquet"},
-}
-if STUDY.external_sets:
-    FIGURE_TABLES["external"] = {
+    "external": {
         kind: [external_table(name, kind) for name in STUDY.external_sets]
         for kind in CATALOGUE["external"].tables.values()
-    }
+    },
+}
+FIGURE_TABLES = {
+    name: tables
+    for name, tables in FIGURE_TABLES.items()
+    if FACTS.have(CATALOGUE[name])
+}
 
 
 rule draw_figure:
@@ -126,7 +129,7 @@ rule draw_figure:
         **asks(demands.draw_figure(STUDY)),
     params:
         note=lambda wildcards: NOTES.get(wildcards.figure, NOTE),
-        caption=lambda wildcards: CATALOGUE[wildcards.figure].caption,
+        caption=lambda wildcards: FACTS.caption(CATALOGUE[wildcards.figure].caption),
     script:
         "../scripts/draw_figure.py"
 
@@ -153,6 +156,6 @@ rule animate_saliency:
         **asks(demands.draw_figure(STUDY)),
     params:
         note=NOTE,
-        caption=CATALOGUE["saliency_animation"].caption,
+        caption=FACTS.caption(CATALOGUE["saliency_animation"].caption),
     script:
         "../scripts/animate_saliency.py"

@@ -22,7 +22,7 @@ rule compare_held_out_participants:
         ),
         models=[embedding(model) for model in ("clip", "behavior", "group")],
         stimuli=f"{SOURCE}/stimuli.parquet",
-        rdms=rdms("test"),
+        rdms=rdms(STUDY.test_half),
     output:
         f"{RESULTS}/held_out_participants.parquet",
     log:
@@ -38,6 +38,7 @@ rule compare_held_out_participants:
         group_participants=STUDY.group_participants,
         images_held_out=images_held_out(STUDY),
         procedure=PROCEDURE,
+        data=HALVES_OF,
     script:
         "../scripts/compare_held_out_participants.py"
 

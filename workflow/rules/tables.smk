@@ -1,7 +1,5 @@
 # The main tables for people to read: Markdown, and pages of the report.
 
-from cliphba.figures.catalogue import MAIN_TABLES
-
 
 rule write_out_table:
     input:
@@ -26,7 +24,7 @@ rule write_out_table:
         **asks(demands.small()),
     params:
         note=lambda wildcards: NOTES.get(wildcards.table, NOTE),
-        caption=lambda wildcards: MAIN_TABLES[wildcards.table].caption,
+        caption=lambda wildcards: FACTS.caption(MAIN_TABLES[wildcards.table].caption),
     script:
         "../scripts/write_out_table.py"
 

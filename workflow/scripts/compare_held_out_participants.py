@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cliphba import progress, tables
 from cliphba.evaluate import held_out_participants
-from cliphba.evaluate.findings import Procedure
+from cliphba.evaluate.findings import Compared, Procedure
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
@@ -16,6 +16,7 @@ paths = {Path(path).stem: path for path in inputs.models} | dict(zip(measurement
 models = {name: tables.read_embedding(path).rdms(test).at(found[0].times_ms) for name, path in paths.items()}
 
 procedure = Procedure(**params.procedure)
+compared = Compared(params.images_held_out, "held_out", **params.data)
 table = held_out_participants.compare(
     models,
     measurement,
@@ -25,6 +26,9 @@ table = held_out_participants.compare(
 )
 sources = [*inputs.models, *inputs.held_out, *inputs.rdms]
 made_by = tables.provenance(
-    settings=params.procedure, inputs={"/".join(Path(path).parts[2:]): Path(path) for path in sources}
+    settings={**params.procedure, **params.data},
+    inputs={"/".join(Path(path).parts[2:]): Path(path) for path in sources},
 )
-tables.write(table, snakemake.output[0], "held_out_participants", **made_by)
+stated = compared.stated({"held_out_participants": table})
+for kind, frame in stated.items():
+    tables.write(frame, snakemake.output[0], kind, **made_by)

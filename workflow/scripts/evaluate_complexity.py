@@ -6,14 +6,14 @@ import numpy as np
 
 from cliphba import progress, tables
 from cliphba.evaluate import complexity
-from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.evaluate.findings import Compared, Procedure
 from cliphba.pictures import open_picture
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
-held_out = params.evaluated_on == "held_out"
+compared = Compared(params.images_held_out, **params.compared)
 stimuli = tables.read(inputs.stimuli, "stimuli")
-shown = tables.recorded(stimuli, "test" if held_out else "train")
+shown = tables.recorded(stimuli, compared.split)
 paths = stimuli.set_index("stimulus").loc[shown, "path"]
 pictures = (np.asarray(open_picture(Path(path))) for path in progress.track(list(paths), "complexity", unit="image"))
 measured = tables.by_participant(tables.open_rdms(path).of(shown) for path in inputs.measured)
@@ -23,11 +23,11 @@ found = complexity.evaluate(
     tables.read_embedding(inputs.group).series(shown).at(times_ms),
     measured,
     Procedure(**params.procedure),
-    independence=Independence(images=held_out and params.images_held_out, data=held_out, people=False),
+    independence=compared.of_trained,
 )
 made_by = tables.provenance(
-    settings={**params.procedure, "evaluated_on": params.evaluated_on},
+    settings={**params.procedure, **params.compared},
     inputs=tables.by_folder([inputs.group, inputs.stimuli, *inputs.measured]),
 )
-for kind, frame in found.items():
+for kind, frame in compared.stated(found).items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

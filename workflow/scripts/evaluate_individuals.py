@@ -6,14 +6,13 @@ import pandas as pd
 
 from cliphba import progress, tables
 from cliphba.evaluate import individuals
-from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.evaluate.findings import Compared, Procedure
 from cliphba.tables import RDMs
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
-held_out = params.evaluated_on == "held_out"
-images_held_out = held_out and params.images_held_out
-shown = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test" if held_out else "train")
+compared = Compared(params.images_held_out, **params.compared)
+shown = tables.recorded(tables.read(inputs.stimuli, "stimuli"), compared.split)
 
 
 def measured(paths: list[str]) -> dict[str, RDMs]:
@@ -21,8 +20,7 @@ def measured(paths: list[str]) -> dict[str, RDMs]:
     return tables.by_participant(tables.read_rdms(path, of=shown) for path in paths)
 
 
-halves = measured(inputs.test_half), measured(inputs.training_half)
-measurement, other_half = halves if held_out else halves[::-1]
+measurement, other_half = measured(inputs.measured), measured(inputs.other_half) or None
 times_ms = next(iter(measurement.values())).times_ms
 people = individuals.People(
     embeddings={Path(path).stem: tables.read_embedding(path).of(shown) for path in inputs.personal},
@@ -34,11 +32,11 @@ people = individuals.People(
 found = individuals.evaluate(
     people,
     Procedure(**params.procedure),
-    independence=Independence(images=images_held_out, data=held_out, people=False),
+    independence=compared.of_trained,
 )
 made_by = tables.provenance(
-    settings={**params.procedure, "evaluated_on": params.evaluated_on},
-    inputs=tables.by_folder([*inputs.personal, inputs.group, *inputs.training_half, *inputs.test_half]),
+    settings={**params.procedure, **params.compared},
+    inputs=tables.by_folder([*inputs.personal, inputs.group, *inputs.measured, *inputs.other_half]),
 )
-for kind, frame in found.items():
+for kind, frame in compared.stated(found).items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -9,10 +9,13 @@ from cliphba.evaluate.findings import Procedure
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
 test = tables.recorded(tables.read(inputs.stimuli, "stimuli"), "test")
-embedding = tables.read(inputs.embedding, "behavior_embedding").pivot(
-    index="stimulus", columns="dimension", values="value"
-)
-judged = judges.Judged.among(test, triplets=tables.read(inputs.triplets, "triplets"), embedding=embedding)
+kinds = {**judges.KINDS, "embedding": "behavior_embedding"}
+# what a study has of these
+told = {name: path for name, path in inputs.items() if name in kinds}
+known = {name: tables.read(path, kinds[name]) for name, path in told.items()}
+if "embedding" in known:
+    known["embedding"] = known["embedding"].pivot(index="stimulus", columns="dimension", values="value")
+judged = judges.Judged.among(test, **known)
 found = judges.evaluate(
     {Path(path).stem: tables.read_embedding(path).rdms(judged.stimuli) for path in inputs.embeddings},
     judged,
@@ -21,7 +24,7 @@ found = judges.evaluate(
 )
 made_by = tables.provenance(
     settings=params.procedure,
-    inputs=tables.by_folder([*inputs.embeddings, inputs.embedding, inputs.triplets]),
+    inputs=tables.by_folder([*inputs.embeddings, *told.values()]),
 )
 for kind, frame in found.items():
     tables.write(frame, snakemake.output[kind], kind, images=len(judged.stimuli), **made_by)

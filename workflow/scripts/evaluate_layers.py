@@ -4,12 +4,12 @@ from pathlib import Path
 
 from cliphba import progress, tables
 from cliphba.evaluate import layers
-from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.evaluate.findings import UNTRAINED, Compared, Procedure
 from cliphba.evaluate.group import CLIP, GROUP
 
 progress.log_to(snakemake.log[0])
 inputs, params = snakemake.input, snakemake.params
-held_out = params.evaluated_on == "held_out"
+compared = Compared(params.images_held_out, **params.compared)
 tokens = {Path(path).stem: tables.read_class_tokens(path) for path in inputs.towers}
 shown = next(iter(tokens.values())).stimuli
 measured = tables.by_participant(tables.open_rdms(path).of(shown) for path in inputs.measured)
@@ -18,13 +18,13 @@ found = layers.evaluate(
     measured,
     Procedure(**params.procedure),
     independence={
-        CLIP: Independence(images=True, data=True, people=True),
-        GROUP: Independence(images=held_out and params.images_held_out, data=held_out, people=False),
+        CLIP: UNTRAINED,
+        GROUP: compared.of_trained,
     },
 )
 made_by = tables.provenance(
-    settings={**params.procedure, "evaluated_on": params.evaluated_on},
+    settings={**params.procedure, **params.compared},
     inputs=tables.by_folder([*inputs.towers, *inputs.measured]),
 )
-for kind, frame in found.items():
+for kind, frame in compared.stated(found).items():
     tables.write(frame, snakemake.output[kind], kind, images=len(shown), **made_by)

@@ -13,5 +13,5 @@ tables.write(
     pd.concat(parts, ignore_index=True),
     snakemake.output[0],
     kind,
-    **tables.provenance(settings=snakemake.params.procedure, inputs=inputs),
+    **tables.provenance(settings=snakemake.params.settings, inputs=inputs),
 )

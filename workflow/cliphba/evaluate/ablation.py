@@ -14,6 +14,7 @@ from cliphba.evaluate.findings import Independence
 from cliphba.tables import COLUMNS
 
 AS_CONFIGURED = "as configured"
+BEHAVIOR_RHO = "behavior_rho"
 WORTH = ("worth", "worth_low", "worth_high")
 
 
@@ -24,16 +25,19 @@ class Measured:
     Attributes
     ----------
     behavior
-        Agreement of the Behavior model with human judgements.
+        Agreement of the Behavior model with human judgements; None: there are none.
     models
         Alignment of "group" and of each personal model, named as its participant.
     images_held_out
         Whether the images compared on had no part in any training.
+    recordings_held_out
+        Whether the recordings hadn't, either.
     """
 
-    behavior: Estimate
+    behavior: Estimate | None
     models: Alignments
     images_held_out: bool
+    recordings_held_out: bool = True
 
 
 def compare(reference: Measured, variants: Mapping[str, Measured]) -> pd.DataFrame:
@@ -66,8 +70,9 @@ def compare(reference: Measured, variants: Mapping[str, Measured]) -> pd.DataFra
 
 
 def _begin(variant: str, metric: str, measured: Measured) -> dict[str, str | bool]:
-    """Say what a row is about: recordings and judgements are always others, people the same or perhaps the same."""
-    independence = Independence(images=measured.images_held_out, data=True, people=False)
+    """Say what a row is about: judgements are always others, people the same or perhaps the same."""
+    others = measured.recordings_held_out or metric == BEHAVIOR_RHO
+    independence = Independence(images=measured.images_held_out, data=others, people=False)
     return {"variant": variant, "metric": metric, **independence.columns()}
 
 
@@ -75,7 +80,7 @@ def _by_participant(measured: Measured) -> dict[str, Estimate]:
     """Each metric, areas for each participant."""
     models = measured.models
     return {
-        "behavior_rho": measured.behavior,
+        **({} if measured.behavior is None else {BEHAVIOR_RHO: measured.behavior}),
         "group_alignment_auc": models.rho["group"].map(models.area),
         "own_alignment_auc": models.own().map(models.area),
         "identification_margin": personal.similarity(models).map(personal.margin),

@@ -28,6 +28,8 @@ EMBEDDING, CEILING = "embedding", "ceiling"
 CONTRAST = f"{BEHAVIOR} - {CLIP}"
 #: The RDM of people.
 HUMAN = "human"
+#: In which tables judgements come: single ones, or no more than their RDM.
+KINDS = {"triplets": "triplets", "pairs": "behavior_rdm"}
 #: Random halvings of the judgements behind the noise ceiling of the human RDM.
 HALVINGS = 20
 #: Labels of fewer images cannot be permuted.

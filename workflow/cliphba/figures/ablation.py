@@ -51,15 +51,17 @@ def draw(ablation: pd.DataFrame, *, note: str | None = None) -> Figure:
     variants = [name for name in ablation["variant"].unique() if name not in (AS_CONFIGURED, *SEEDS)]
     variants += [name for name in SEEDS if name in set(ablation["variant"])]
     figure = style.new_figure(180, AROUND + ROW * len(variants), note=note)
-    panels = figure.subplots(1, len(METRICS), sharey=True)
-    for axes, metric in zip(panels, METRICS, strict=True):
+    metrics = [metric for metric in METRICS if metric in set(ablation["metric"])]
+    panels = figure.subplots(1, len(metrics), sharey=True)
+    for axes, metric in zip(panels, metrics, strict=True):
         rows = ablation[ablation["metric"] == metric].set_index("variant")
         _draw_metric(axes, rows.reindex(variants), style.COLOURS[MODEL[metric]])
         _label(axes, metric, *rows.loc[AS_CONFIGURED, ["value", "low", "high"]].astype(np.float64))
     forest.rows(panels[0], [LABELS.get(name, name.replace("_", " ").capitalize()) for name in variants])
     sizes = ablation.attrs
-    measured = f"{sizes['participants']} participants, {sizes['judges']} judges, {sizes['images']} test images."
-    style.headline(figure, f"{MARKS} {measured}")
+    # judges may not be known, or there are none
+    people = ", ".join(f"{sizes[who]} {who}" for who in ("participants", "judges") if sizes[who])
+    style.headline(figure, f"{MARKS} {people}, {sizes['images']} test images.")
     return figure
 
 

@@ -64,7 +64,7 @@ def draw(
     _share(panels[: len(people)], alignment, people, columns)
     for axes in panels[len(people) :]:
         axes.set_axis_off()
-    _label(top, alignment, own_ceiling=ceiling["participant"].notna().any())
+    _label(top, alignment, own_ceiling=bool(ceiling["participant"].notna().any()))
     course, gains = bottom.subplots(1, 2)
     _draw_course(course, contrast[contrast["contrast"] == GAIN])
     _draw_gains(gains, summary[summary["metric"] == "own_alignment_gain"], people)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, StrictUndefined
 
+from cliphba.config import Study
 from cliphba.figures.catalogue import Entry, Need
 
 #: How the data that models are trained and tested on are told apart, by what the halves are made of.
@@ -28,6 +29,7 @@ BEHAVIOR = {
     "adopted": "Behavior model of another study",
     "clip": "Behavior model: CLIP as it is, read by prompts",
 }
+EEG = "what is called MEG is EEG"
 _TEMPLATES = Environment(undefined=StrictUndefined, autoescape=False)
 
 
@@ -51,6 +53,8 @@ class Facts:
         Whether models are compared with held-out data, or with those of training (published protocol).
     external_sets
         Whether there are any.
+    eeg
+        Whether EEG was recorded, which figures call MEG.
     """
 
     simulated: bool = True
@@ -60,6 +64,23 @@ class Facts:
     behavior: Literal["learnt", "adopted", "clip"] = "learnt"
     evaluated_on: Literal["held_out", "training"] = "held_out"
     external_sets: bool = True
+    eeg: bool = False
+
+    @classmethod
+    def of(cls, study: Study) -> Facts:
+        """Find them in a study's settings."""
+        data = study.data
+        adopted = data is not None and data.behavior.kind == "model"
+        return cls(
+            simulated=data is None,
+            parts=study.halves_of,
+            folds=None if study.decoding.folds == "session" else "trials",
+            judgements="triplets" if study.has_triplets else "rdm" if study.judged else None,
+            behavior="learnt" if study.learns_behavior else "adopted" if adopted else "clip",
+            evaluated_on=study.protocol.evaluated_on,
+            external_sets=bool(study.external_sets),
+            eeg=data is not None and getattr(data.recordings, "datatype", "meg") == "eeg",
+        )
 
     def have(self, entry: Entry) -> bool:
         """Tell whether a study has what a figure needs."""
@@ -80,7 +101,8 @@ class Facts:
         """Say what the data of a figure or table are."""
         origin = "Simulated data" if self.simulated else HALVES[self.parts]
         published = "alignment with data of training (published protocol)"
-        return _joined(origin, BEHAVIOR[self.behavior], published if self.evaluated_on == "training" else "")
+        training = published if self.evaluated_on == "training" else ""
+        return _joined(origin, EEG if self.eeg else "", BEHAVIOR[self.behavior], training)
 
     def note_of_external_sets(self) -> str:
         """Say it of external sets: nothing of them is data of training, whatever the protocol."""
