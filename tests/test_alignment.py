@@ -250,6 +250,19 @@ def test_every_stimulus_once_is_the_measurement(values, comparison):
     np.testing.assert_allclose(found, rdm.compare(models[:, None], values[:, 0], comparison), atol=1e-12)
 
 
+def test_stimuli_are_drawn_again_where_fewer_than_three_differ():
+    """Of four, a third of all resamples; of many, none, so that nothing is drawn otherwise than it was."""
+    few = bootstrap.draw(4, 500, seed=(1, 0))
+    drawn = bootstrap.draw_stimuli(4, 500, seed=(1, 0))
+    different = (few > 0).sum(1)
+    assert 0.25 < (different < 3).mean() < 0.45
+    assert ((drawn > 0).sum(1) >= 3).all()
+    assert (drawn.sum(1) == 4).all()
+    np.testing.assert_array_equal(drawn[different >= 3], few[different >= 3])
+    many = [one(12, 500, seed=(1, 0)) for one in (bootstrap.draw, bootstrap.draw_stimuli)]
+    np.testing.assert_array_equal(*many)
+
+
 def test_size_of_blocks_does_not_matter(values, monkeypatch):
     counts = bootstrap.draw(STIMULI, 20, seed=(1, 0))
     first = compare_under(values[:1, 0], values[:, 0], counts)

@@ -116,3 +116,29 @@ def test_what_was_planted_is_found(complex_brain, own, tmp_path):
     assert set(means["model"]) == {*MEASURES, COMPLEXITY, WITHOUT}
     assert means["p"].notna().all()
     assert len(found["complexity"]) == len(STIMULI) * len(MEASURES)
+
+
+def few(seed, images):
+    """Of so many images the same as `simulate`."""
+    measures, group, measured = simulate(seed, complex_brain=1, own=1)
+    shown = list(STIMULI[:images])
+    return measures.loc[shown], group.of(shown), {name: one.of(shown) for name, one in measured.items()}
+
+
+def test_of_four_images_nothing_is_left_without_complexity(caplog):
+    """Six pairs, less five measures and a mean: what rounding leaves would have a p of its own."""
+    found = evaluate(few(4, 4))
+    assert WITHOUT not in {*found["summary"]["model"], *found["alignment"]["model"]}
+    assert "4 images are too few for any measure to be taken out" in caplog.text
+    assert evaluate(few(4, 5))["summary"].set_index("model").loc[WITHOUT, "value"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_without_colour_do_not_vary_in_it():
+    """A measure that is the same for all pictures tells none apart, and is no obstacle to the others."""
+    measures, group, measured = simulate(5, complex_brain=1, own=1)
+    assert not measures["colourfulness"].any()
+    found = evaluate((measures, group, measured))
+    rows = found["alignment"].query("model == 'colourfulness' and participant.isna() and time_ms > 0")
+    assert not rows["rho"].any()
+    assert (rows["p"] == 1).all()

@@ -227,6 +227,14 @@ def test_complexity_sets_measures_beside_the_model_without_them(ceiling):
     assert texts(figure).count("p < 0.05") == 2
 
 
+def test_complexity_of_too_few_images_shows_the_model_as_it_is(ceiling):
+    found = alignments(["size", "edges", "entropy", "colour", "slope", "complexity"], 0.1)
+    figure = complexity.draw(found, alignments(["group"], 0.3), ceiling, note=NOTE)
+    assert_legible(figure)
+    assert "too few images" in texts(figure)
+    assert "partialled out" not in texts(figure)
+
+
 def weights(model, last):
     rows = [(model, time, block, last if block == 2 else 1 - last) for time in AFTER for block in (1, 2)]
     return pd.DataFrame(rows, columns=["model", "time_ms", "block", "weight"])

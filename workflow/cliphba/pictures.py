@@ -1,16 +1,21 @@
-"""Picture files, found and decoded."""
+"""Picture files, found, decoded, made smaller."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 #: What pictures in a folder are known by; a file that is named may end as it likes.
 ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 # Names told in one error.
 TOLD = 5
+# Pixels along the longer side of a picture that is only to be looked at.
+LOOKED_AT = 256
 
 
 def find_pictures(places: Iterable[Path | str]) -> dict[str, Path]:
@@ -79,17 +84,64 @@ def _tell(names: Sequence[str]) -> str:
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Decode a picture file, in colour.
+    """Decode a picture file, in colour; what is transparent has the colour that stands in the file.
 
     Raises
     ------
     ValueError
         If the file is missing or no image.
     """
+    with _opened(path) as image:
+        # Pillow would cut greys of 16 bits off at 255, and leave hardly anything but white
+        deep = image.mode.startswith("I;16")
+        shown = Image.fromarray((np.asarray(image) // 257).astype(np.uint8)) if deep else image
+        return shown.convert("RGB")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture file; errors, also of decoding it, name it."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            yield image
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such image; check the column `path` of the stimuli table") from error
     except OSError as error:
         raise ValueError(f"{path}: not an image that Pillow can read; replace it or remove its stimulus") from error
+
+
+def shortest_side(paths: Iterable[Path | str]) -> int:
+    """Give the shortest side of all these pictures, in pixels, without decoding any; errors as of `open_picture`."""
+    return min(min(_size(Path(path))) for path in paths)
+
+
+def reduce_to(image: Image.Image, shorter_side: int) -> Image.Image:
+    """Make a picture smaller, so that its shorter side has so many pixels; one that has is left as it is."""
+    width, height = image.size
+    share = shorter_side / min(width, height)
+    if share == 1:
+        return image
+    return image.resize((round(share * width), round(share * height)), Image.Resampling.LANCZOS)
+
+
+def as_png(path: Path) -> bytes:
+    """Give a picture to be looked at, as PNG of at most 256 pixels a side: a file that is one already, as it is.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or no image.
+    """
+    longer = max(_size(path))
+    if longer <= LOOKED_AT and path.suffix.lower() == ".png":
+        return path.read_bytes()
+    image, sink = open_picture(path), io.BytesIO()
+    if longer > LOOKED_AT:
+        image.thumbnail((LOOKED_AT, LOOKED_AT), Image.Resampling.LANCZOS)
+    image.save(sink, format="PNG")
+    return sink.getvalue()
+
+
+def _size(path: Path) -> tuple[int, int]:
+    with _opened(path) as image:
+        return image.size

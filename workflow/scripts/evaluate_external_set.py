@@ -5,6 +5,7 @@ from pathlib import Path
 from cliphba import progress, tables
 from cliphba.evaluate import group
 from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.pictures import as_png
 
 # Pictures that go with the results.
 EXAMPLES = 6
@@ -27,7 +28,7 @@ found = group.evaluate(
     independence=dict.fromkeys(models, Independence(images=True, data=True, people=True)),
 )
 examples = stimuli.head(EXAMPLES)
-found["pictures"] = examples[["stimulus"]].assign(png=[Path(path).read_bytes() for path in examples["path"]])
+found["pictures"] = examples[["stimulus"]].assign(png=[as_png(Path(path)) for path in examples["path"]])
 # beside those of other sets
 found["external_summary"] = found.pop("summary").assign(image_set=image_set)
 made_by = tables.provenance(

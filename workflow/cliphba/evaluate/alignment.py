@@ -295,7 +295,7 @@ def _through_time(
 ) -> Alignments:
     """Compare what `predict` gives for a time, from its number and what was measured, with the latter."""
     times_ms, stimuli = _first(targets).times_ms, _first(targets).stimuli
-    counts = bootstrap.draw(len(stimuli), resamples, seed=(seed, 0))
+    counts = bootstrap.draw_stimuli(len(stimuli), resamples, seed=(seed, 0))
     value = np.empty((len(names), len(targets), len(times_ms)))
     resampled = np.empty((resamples, *value.shape))
     for time in track(range(len(times_ms)), label, unit="time point"):

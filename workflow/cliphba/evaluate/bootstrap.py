@@ -26,6 +26,9 @@ Reals = NDArray[np.float64]
 # Correlations can be one, whose z would be infinite.
 LARGEST = 0.99
 
+# So many different stimuli have more than one dissimilarity.
+LEAST_DIFFERENT = 3
+
 # Numbers held at once in a block of resamples: larger blocks fall out of the processor's cache.
 BLOCK = 200_000
 
@@ -163,6 +166,21 @@ def draw(items: int, resamples: int, *, seed: Sequence[int]) -> Reals:
     """Draw as many items as there are, with replacement: (resamples, items) how often each was drawn."""
     random = np.random.default_rng(seed)
     return random.multinomial(items, np.full(items, 1 / items), size=resamples).astype(np.float64)
+
+
+def draw_stimuli(stimuli: int, resamples: int, *, seed: Sequence[int]) -> Reals:
+    """Draw stimuli, as `draw` does, but never fewer than three different ones.
+
+    Two have one dissimilarity, which correlates with nothing. Of six images one resample in fifty is like that, of
+    twelve one in thirty million; rsatoolbox passes over such resamples, here they are drawn again.
+    """
+    least = min(LEAST_DIFFERENT, stimuli)
+    drawn = draw(stimuli, resamples, seed=seed)
+    attempt = 0
+    while len(few := np.flatnonzero((drawn > 0).sum(1) < least)):
+        attempt += 1
+        drawn[few] = draw(stimuli, len(few), seed=(*seed, attempt))
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Whatever draws detailed and plain pictures apart is like the brain a little, be 
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -32,12 +33,16 @@ from cliphba.evaluate.group import GROUP, course
 from cliphba.evaluate.significance import Question, Significance
 from cliphba.tables import RDMs, RDMSeries
 
+logger = logging.getLogger(__name__)
+
 Picture = NDArray[np.uint8]
 
 #: All measures together, and the group model's alignment with every one of them partialled out.
 COMPLEXITY, WITHOUT = "complexity", f"{GROUP} without complexity"
 
 JPEG_QUALITY = 75
+# Numbers that must be left of an RDM, its mean among them, once all measures are taken out, to be correlated.
+LEAST_LEFT = 2
 
 
 def compressed_size(picture: Picture) -> float:
@@ -96,7 +101,7 @@ def describe(pictures: Iterable[Picture], stimuli: Iterable[str]) -> pd.DataFram
     Parameters
     ----------
     pictures
-        Decoded, (height, width, 3) each, as they were shown.
+        Decoded, (height, width, 3) each, as they were shown, with shorter sides of the same length.
     stimuli
         Their identifiers.
 
@@ -159,23 +164,27 @@ def evaluate(
     -------
     dict
         Kind to table: ``complexity``, ``alignment`` and ``summary``. `WITHOUT` is the partial correlation of the
-        group model and the brain, every single measure being taken out of both.
+        group model and the brain, every single measure being taken out of both; of four images nothing is left then,
+        and it is left out.
     """
     complexity = rdms(measures)
     found = alignment.measure(complexity, measured, **procedure.bootstrap(), label=COMPLEXITY)
-    controls = {name: complexity[name] for name in measures.columns}
-    left = partial.measure({WITHOUT: group}, measured, controls, procedure)
     tested = {
         name: significance.of_mean(found.rho[name].value, [Question(one, list(measured.values()))], procedure)
         for name, one in complexity.items()
     }
-    tested[WITHOUT] = partial.test(left.rho[WITHOUT].value, group, measured, controls, procedure)
-    rho = {**found.rho, **left.rho}
+    rho, controls = dict(found.rho), {name: complexity[name] for name in measures.columns}
+    if rdm.pair_count(len(group.stimuli)) - len(controls) > LEAST_LEFT:
+        rho |= partial.measure({WITHOUT: group}, measured, controls, procedure).rho
+        tested[WITHOUT] = partial.test(rho[WITHOUT].value, group, measured, controls, procedure)
+    else:
+        logger.warning("%d images are too few for any measure to be taken out", len(group.stimuli))
     sources = {**dict.fromkeys(complexity, UNTRAINED), WITHOUT: independence}
     courses = [course(found, name, rho[name], tested[name], sources[name]) for name in rho]
     findings = [
         _area(name, rho[name].map(found.area).mean_over_participants(found.draws), tested[name], sources[name])
         for name in (COMPLEXITY, WITHOUT)
+        if name in rho
     ]
     return {
         COMPLEXITY: measures.reset_index().melt("stimulus", var_name="measure"),

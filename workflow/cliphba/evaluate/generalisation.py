@@ -126,7 +126,7 @@ def likeness(model: RDMSeries, people: Sequence[Halves], procedure: Procedure) -
     if len(people) < 2:
         raise ValueError("a noise ceiling needs two or more participants: leave it out for one")
     times = np.flatnonzero(model.times_ms > 0).tolist()
-    counts = bootstrap.draw(len(model.stimuli), procedure.resamples, seed=(procedure.seed, 0))
+    counts = bootstrap.draw_stimuli(len(model.stimuli), procedure.resamples, seed=(procedure.seed, 0))
     draws = bootstrap.draw(len(people), procedure.resamples, seed=(procedure.seed, 1))
     found = np.stack([peculiar(_across_halves(pair, times, procedure)) for pair in people])
     own = _comparable(model, times, procedure)

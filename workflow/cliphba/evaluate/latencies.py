@@ -33,7 +33,7 @@ def decoding(measured: Sequence[RDMSeries], *, resamples: int, seed: int) -> Est
         (participants, times).
     """
     times, stimuli = len(measured[0].times_ms), len(measured[0].stimuli)
-    counts = bootstrap.draw(stimuli, resamples, seed=(seed, 0))
+    counts = bootstrap.draw_stimuli(stimuli, resamples, seed=(seed, 0))
     pairs = counts.sum(1) ** 2 - (counts**2).sum(1)
     value, resampled = np.empty((len(measured), times)), np.empty((resamples, len(measured), times))
     for participant, time in np.ndindex(value.shape):

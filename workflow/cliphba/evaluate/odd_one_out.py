@@ -376,7 +376,7 @@ def rdm_ceiling(
         If a pair was not presented in both halves.
     """
     halves = behavior.split_half_dissimilarities(triplets, list(stimuli), splits=splits, seed=seed)
-    counts = bootstrap.draw(len(stimuli), resamples, seed=(seed, 0))
+    counts = bootstrap.draw_stimuli(len(stimuli), resamples, seed=(seed, 0))
     first, second = ([Comparable(values, "spearman") for values in half] for half in halves)
     pairs = [([one], [other]) for one, other in zip(first, second, strict=True)]
     value = np.stack([bootstrap.compare(*pair)[0, 0] for pair in pairs])
@@ -424,7 +424,7 @@ def _resample(
     seed: int,
 ) -> Accuracies:
     """Add up points of each model, (times, judgements), by judge and resample."""
-    counts = bootstrap.draw(len(judgements.stimuli), resamples, seed=(seed, 0))
+    counts = bootstrap.draw_stimuli(len(judgements.stimuli), resamples, seed=(seed, 0))
     judged = _sum_by_judge(np.ones((1, len(judgements.judge))), judgements, counts)
     return Accuracies(
         judgements.judges,

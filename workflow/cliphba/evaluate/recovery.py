@@ -163,7 +163,7 @@ def dimension_profile(rdms: rdm.Floats, features: Reals, counts: Reals) -> Reals
     features
         (stimuli, dimensions)
     counts
-        (resamples, stimuli) how often each stimulus counts, from `bootstrap.draw`, or ones.
+        (resamples, stimuli) how often each stimulus counts, from `bootstrap.draw_stimuli`, or ones.
 
     Returns
     -------
@@ -351,7 +351,7 @@ def _resample(
     if missing := set(stimuli) - set(features.index):
         raise ValueError(f"features: stimulus {min(missing)} is missing; give values for all that the RDMs are of")
     chosen = features.loc[list(stimuli)].to_numpy(dtype=np.float64)
-    counts = bootstrap.draw(len(stimuli), resamples, seed=(seed, 0))
+    counts = bootstrap.draw_stimuli(len(stimuli), resamples, seed=(seed, 0))
     as_measured = dimension_profile(values, chosen, np.ones((1, len(stimuli))))
     return Estimate(as_measured[0], dimension_profile(values, chosen, counts))
 

@@ -24,8 +24,9 @@ def draw(
     Parameters
     ----------
     complexity
-        Table of kind ``alignment``, of measures of complexity and of the group model without them; its metadata say
-        how many images there were (``images``) and whether they were held out (``settings``, ``evaluated_on``).
+        Table of kind ``alignment``, of measures of complexity and, if there were images enough, of the group model
+        without them; its metadata say how many images there were (``images``) and whether they were held out
+        (``settings``, ``evaluated_on``).
     alignment
         Table of kind ``alignment``, of the group model as it is.
     ceiling
@@ -44,16 +45,18 @@ def draw(
     _draw_measures(left, complexity)
     whole, without = mean_of(alignment, GROUP), mean_of(complexity, WITHOUT)
     _draw_group(right, whole, without, ceiling[ceiling["participant"].isna()])
+    kept = [(curve, colour) for curve, colour in ((whole, PALE), (without, BLUE)) if len(curve)]
     for axes in (left, right):
         style.reference_line(axes, 0)
         style.time_axis(axes, complexity["time_ms"].to_numpy())
     # bars of both panels last: they extend the axis that both share
-    style.significance_bars(right, [(whole, PALE), (without, BLUE)])
+    style.significance_bars(right, kept)
     style.significance_bars(left, [(mean_of(complexity, COMPLEXITY), GREY)])
     left.set_ylabel("Alignment with MEG (\N{GREEK SMALL LETTER RHO})")
     people = complexity["participant"].nunique()
     left.set_title(f"Complexity: {people} participants, {stated.images(complexity)}", loc="left")
-    right.set_title("Group MEG model, with and without complexity", loc="left")
+    what = "with and without complexity" if len(without) else "as it is: too few images"
+    right.set_title(f"Group MEG model, {what}", loc="left")
     return figure
 
 
@@ -71,5 +74,6 @@ def _draw_group(axes: Axes, whole: pd.DataFrame, left: pd.DataFrame, ceiling: pd
     style.ceiling_band(axes, ceiling)
     style.curve(axes, left, BLUE, value="rho")
     axes.plot(whole["time_ms"], whole["rho"], color=PALE, linestyle="--")
-    ends = {"as it is": float(whole["rho"].iloc[-1]), "partialled out": float(left["rho"].iloc[-1])}
+    curves = {"as it is": whole, "partialled out": left}
+    ends = {name: float(curve["rho"].iloc[-1]) for name, curve in curves.items() if len(curve)}
     style.name_curves(axes, ends, {"as it is": PALE, "partialled out": BLUE})

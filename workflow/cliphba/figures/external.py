@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 
-import matplotlib.image
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from cliphba.figures import style
 from cliphba.figures.alignment import draw_curves, mark_significance, name_models
 
 MARGIN_MM, PANEL_MM = 40, 70
-#: White between pictures, as a share of their width.
+#: White between pictures, as a share of their height.
 GAP = 0.06
 
 
@@ -35,7 +36,7 @@ def draw(
     ceiling
         Image set to table of kind ``ceiling``.
     pictures
-        Image set to table of kind ``pictures``: a few of the set, all of one size.
+        Image set to table of kind ``pictures``: a few of the set, of any shape.
     note
         Shown at the lower edge.
 
@@ -61,9 +62,12 @@ def draw(
 
 
 def _show(axes: Axes, pictures: pd.DataFrame) -> None:
-    """Show pictures side by side."""
-    for place, png in enumerate(pictures["png"]):
-        left = place * (1 + GAP)
-        axes.imshow(matplotlib.image.imread(io.BytesIO(png), format="png"), extent=(left, left + 1, 0, 1))
-    axes.set_xlim(0, len(pictures) * (1 + GAP) - GAP)
+    """Show pictures side by side, equally high."""
+    left = 0.0
+    for png in pictures["png"]:
+        picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) / 255
+        height, width, _ = picture.shape
+        axes.imshow(picture, extent=(left, left + width / height, 0, 1))
+        left += width / height + GAP
+    axes.set_xlim(0, left - GAP)
     axes.set_axis_off()

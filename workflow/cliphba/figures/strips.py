@@ -68,7 +68,7 @@ def bare(panels: NDArray[np.object_]) -> None:
 
 
 def decode(pictures: pd.DataFrame) -> dict[str, Pixels]:
-    """Read pictures (side, side, 3), from 0 to 1, of a table of kind ``pictures``."""
+    """Read pictures (height, width, 3), from 0 to 1, of a table of kind ``pictures``."""
     opened = [Image.open(io.BytesIO(png)).convert("RGB") for png in pictures["png"]]
     return {name: np.asarray(image) / 255 for name, image in zip(pictures["stimulus"], opened, strict=True)}
 
@@ -107,13 +107,13 @@ def overlay(picture: Pixels, saliency: Pixels, largest: float) -> Pixels:
     Parameters
     ----------
     picture
-        (side, side, 3), from 0 to 1.
+        (height, width, 3), from 0 to 1.
     saliency
         (side, side), or fewer; what is not above zero is not seen.
     largest
         Saliency of the strongest colour.
     """
-    enlarged = Image.fromarray(saliency.astype(np.float32)).resize(picture.shape[:2], Image.Resampling.BILINEAR)
+    enlarged = Image.fromarray(saliency.astype(np.float32)).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
     level = (255 * np.clip(np.asarray(enlarged) / largest, 0, 1)).astype(int)
     grey = _DARKEST + (1 - _DARKEST) * picture.mean(axis=-1, keepdims=True)
     mixed: Pixels = grey + _OPACITY[level] * (_COLOURS[level] - grey)
