@@ -1,5 +1,7 @@
 """A finished model on image files: the same for an image alone or among others, finite on real photographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,44 @@ def test_decoded_images_give_what_files_give(backbone, models, files, kind):
     decoded = models[kind].embed_decoded(backbone.read_images(files), [file.stem for file in files])
     assert decoded.stimuli == models[kind].embed(files).stimuli
     np.testing.assert_allclose(decoded.values, models[kind].embed(files).values, atol=1e-6)
+
+
+@pytest.mark.parametrize("noise", [None, (0.3, 5)])
+def test_chosen_times_are_those_of_the_whole(models, files, noise):
+    """With the noise of the published protocol, too, which is drawn for all times at once."""
+    model = replace(models["dynamic"], evaluation_noise=noise)
+    whole, chosen = model.embed(files), model.embed(files, times_ms=[60, 20])
+    assert chosen.times_ms.tolist() == [60, 20]
+    np.testing.assert_allclose(chosen.values, whole.values[[2, 0]], rtol=1e-5, atol=1e-6)
+    expected = whole.rdms(whole.stimuli).values[[1]]
+    np.testing.assert_allclose(model.rdms(files, times_ms=[40]).values, expected, atol=1e-5)
+
+
+def test_times_that_a_model_has_not_are_refused(models, files):
+    with pytest.raises(ValueError, match=r"no time 30 ms; the nearest of its 3 times from 20 to 60 ms is 20"):
+        models["dynamic"].embed(files, times_ms=[20, 30])
+    for kind in ("clip", "behavior"):
+        with pytest.raises(ValueError, match="has no time course"):
+            models[kind].embed(files, times_ms=[20])
+
+
+def test_a_stream_lays_out_a_few_times_at_once(models, files, monkeypatch):
+    """Memory grows with what is kept of each image, not with its embedding at all times."""
+    whole, sizes = models["dynamic"].embed(files).values, []
+    forward = DynamicHead.forward
+
+    def watched(head, *given, **named):
+        found = forward(head, *given, **named)
+        sizes.append(found.numel())
+        return found
+
+    monkeypatch.setattr(perception, "NUMBERS", 2 * 7 * len(PROMPTS))
+    monkeypatch.setattr(DynamicHead, "forward", watched)
+    stream = models["dynamic"].stream(files)
+    assert not sizes
+    rows = [stream.row(index) for index in range(3)]
+    assert sizes == [2 * 7 * len(PROMPTS), 7 * len(PROMPTS)]
+    np.testing.assert_allclose(rows, whole, rtol=1e-5, atol=1e-6)
 
 
 def test_class_tokens_are_the_towers_whatever_the_batch(backbone, models, files, monkeypatch):

@@ -28,7 +28,7 @@ from tests.finished_study import SEED, checkpoints, copy_study, draw_pictures, l
 from tests.small_clip import SIZE, make_backbone, pictures, trained_adapter
 
 MODELS = ("behavior", "group", "sub-01")
-# Measured differences are below 2e-6, of features of size one.
+# Measured differences are below 4e-7, of features of length one.
 TOLERANCE = {"atol": 1e-5, "rtol": 0}
 
 

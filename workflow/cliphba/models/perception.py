@@ -21,7 +21,7 @@ from cliphba.tables import ClassTokens, Embedding, LazyEmbedding, RDMs
 # Images that pass the vision tower at once: some two gigabytes of activations with ViT-L/14.
 BATCH = 64
 # Numbers of an embedding over time that are made at once.
-NUMBERS = 2**25
+NUMBERS = 2**23
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,9 @@ SPLITS = {"train": "trained on", "validation": "that decided when training stopp
 NOT_RECORDED = "not recorded: ask the study's owner"
 #: What Hugging Face knows terms of data and weights by.
 KNOWN_LICENCES = {
-    *("mit", "apache-2.0", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
-    *("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cc-by-nd-4.0"),
-    *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "pddl", "odbl", "odc-by"),
+    *("mit", "apache-2.0", "cc0-1.0", "pddl", "odbl", "odc-by", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0"),
+    *("cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0"),
+    *("cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
 }
 LIMITS = {
     "all": "- It knows pictures like those that it was trained on. How well it holds for others is not said here.",
@@ -111,7 +111,7 @@ def _metadata(facts: Facts) -> str:
     given = "-".join(facts.licence.lower().split()) if facts.licence else ""
     given = {"cc0": "cc0-1.0"}.get(given, given)
     known = given in KNOWN_LICENCES
-    named = {} if known or not given else {"license_name": "terms-of-the-study", "license_link": "README.md"}
+    named = {} if known or not given else {"license_name": "terms-of-the-study"}
     tags = ["cliphba", "clip", "human-alignment", "representational-similarity-analysis"]
     metadata: dict[str, Any] = {
         "library_name": "open_clip",
@@ -151,7 +151,8 @@ def _backbone(facts: Facts) -> str:
             f"- Backbone: {facts.source['architecture']}, weights {facts.source['weights']} (SHA-256 of what was "
             f"read: {facts.source['sha256']}; of the backbone's folder: {sha256})."
         )
-    return f"- Backbone: a CLIP of the study's own (SHA-256 {sha256})."
+    origin = "a small CLIP that the study trained" if facts.simulated else "a CLIP whose origin is not recorded"
+    return f"- Backbone: {origin} (SHA-256 {sha256})."
 
 
 def _training(facts: Facts) -> str:
@@ -212,7 +213,7 @@ def _licences(facts: Facts) -> str:
     elif facts.source:
         backbone = f"{NOT_RECORDED}, or whoever published {facts.source['weights']}"
     else:
-        backbone = "the study's own, from simulated pictures" if facts.simulated else NOT_RECORDED
+        backbone = "trained by the study, on simulated pictures" if facts.simulated else NOT_RECORDED
     data = facts.licence or ("simulated, nobody's" if facts.simulated else NOT_RECORDED)
     return "\n".join(
         [

@@ -61,11 +61,15 @@ from rsatoolbox.rdm import load_rdm
 stored = load_rdm("rdms.h5")
 stored.dissimilarities  # times x pairs; stored.rdm_descriptors["time_ms"], stored.pattern_descriptors["stimulus"]"""
 
+# Said where the backbone neither goes along nor can be had by name.
+ELSEWHERE = " (`backbone` is the folder of the CLIP of the SHA-256 below, which is not in here)"
+
 
 def blocks(facts: Facts, parts: Collection[Part]) -> list[tuple[str, str]]:
     """Give what the parts of an export are for, each with code that runs in its folder, in this order."""
     dynamic = facts.checkpoint.dynamic is not None
     told: list[tuple[str, str]] = []
+    where = "" if "backbone" in parts or facts.fetched else ELSEWHERE
     if "merged" in parts:
         told.append(("Features, by stock [open_clip](https://github.com/mlfoundations/open_clip):", FEATURES))
     if {"merged", "head"} <= set(parts):
@@ -73,9 +77,9 @@ def blocks(facts: Facts, parts: Collection[Part]) -> list[tuple[str, str]]:
         embedding = "\n\n".join([*head, RDMS])
         told.append(("Embedding on the named dimensions, and RDMs (1 - Pearson):", embedding))
     if "checkpoint" in parts:
-        told.append(("The same by cliphba, which also does all the rest:", _cliphba(facts, parts)))
+        told.append((f"By cliphba, which also does all the rest{where}:", _cliphba(facts, parts)))
     if "peft" in parts:
-        told.append(("The adapters, each on the model that the earlier ones make:", _peft(facts, parts)))
+        told.append((f"The adapters, each on the model that the earlier ones make{where}:", _peft(facts, parts)))
     if "rdms" in parts:
         told.append(("RDMs of the images that came with the model, by rsatoolbox:", STORED_RDMS))
     return told
