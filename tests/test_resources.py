@@ -62,10 +62,11 @@ def test_unknown_architecture_is_taken_for_a_large_one() -> None:
         ({"simulation": {"sessions": 16}}, ["preprocess", "decode"]),
         ({"simulation": {"sensors": 128}}, ["preprocess", "decode"]),
         ({"simulation": {"training_images": 2000}}, list(DEMANDS)),
+        ({"preprocessing": {"ica": {"components": 20}}}, ["preprocess"]),
         ({"grid": {"step_ms": 10}}, ["preprocess", "decode", "describe", "reweight", "tune"]),
         ({"backbone": {"architecture": "ViT-L-14", "weights": "openai"}}, ["reweight", "tune", "embed"]),
     ],
-    ids=["participants", "sessions", "sensors", "images", "times", "backbone"],
+    ids=["participants", "sessions", "sensors", "images", "components", "times", "backbone"],
 )
 def test_more_of_anything_takes_more(change: dict[str, object], kinds: list[str]) -> None:
     larger = changed(DEMO, change)

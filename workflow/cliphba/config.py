@@ -194,7 +194,8 @@ class IndependentComponents(Section):
 
     components: Annotated[int, Field(ge=2)] | OpenShare | None = Field(
         None,
-        description="How many components, or the share of variance that they explain (0.99); null: no such analysis.",
+        description="How many components, or the share of variance that they explain (0.99); eyes are found among 11 "
+        "or more only; null: no such analysis.",
     )
     method: Literal["fastica", "infomax"] = Field("fastica", description="Algorithm; `infomax` is the extended one.")
     eog: Literal["auto"] | list[str] | None = Field(
@@ -626,6 +627,9 @@ class Study(Section):
                 f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
                 "which needs two or more; hold out fewer"
             )
+        external = {name for one in self.external_sets.values() for name in one.participants}
+        if nobody := set(self.preprocessing.bad_channels_of) - {*self.participants, *external}:
+            yield f"preprocessing.bad_channels_of: {min(nobody)} does not stand in participants"
 
     def _faults_of_downloads(self) -> Iterator[str]:
         counts = Counter(entry.to for entry in self.downloads)
@@ -701,6 +705,9 @@ class Study(Section):
                 )
             elif not set(known) & {time for time in wanted if time > 0}:
                 yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
+        baseline_ms = self.preprocessing.baseline_ms
+        if baseline_ms and baseline_ms[0] < self.grid.start_ms:
+            yield f"preprocessing.baseline_ms: epochs begin at {self.grid.start_ms:g} ms (grid.start_ms), not before"
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
         if not published and low_pass + max(2, low_pass / 4) > nyquist:

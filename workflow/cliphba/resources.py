@@ -254,8 +254,10 @@ def preprocess(study: Study) -> Demand:
     """Filter and cut the recordings of a participant, one session at a time, in double precision."""
     raw_mb = amounts(study).raw_samples * _size(study).sensors * DOUBLE / MB
     session_mb = epochs_mb(study)
-    work = len(study.sessions) * (0.015 * raw_mb + 0.01 * session_mb)
-    return _shared(PLAIN_MB + 3.5 * raw_mb + 2.5 * session_mb, work)
+    # recordings in memory at a time, and seconds for a megabyte; for independent components there are several more
+    copies, seconds = (3.5, 0.015) if study.preprocessing.ica.components is None else (9, 0.25)
+    work = len(study.sessions) * (seconds * raw_mb + 0.01 * session_mb)
+    return _shared(PLAIN_MB + copies * raw_mb + 2.5 * session_mb, work)
 
 
 def decode(study: Study) -> Demand:
