@@ -7,16 +7,15 @@ and tried again with more.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cliphba import architectures
 from cliphba.config import DynamicTraining, Study
 from cliphba.sources import RDMRecordings, Size
 from cliphba.stages import Level
@@ -131,7 +130,7 @@ class Clip:
 def clip_of(study: Study) -> Clip:
     """Size of the CLIP that a study's models start from; one that open_clip does not know is taken for a ViT-L/14."""
     if study.backbone.folder is not None:
-        found = _folder_settings(study.backbone.files[0]) or open_clip_settings("ViT-L-14")
+        found = _folder_settings(study.backbone.files[0]) or architectures.settings_of("ViT-L-14")
         return _clip(found["vision_cfg"], found["text_cfg"])
     if study.backbone.architecture is None:
         small = study.simulated.backbone
@@ -144,7 +143,7 @@ def clip_of(study: Study) -> Clip:
             },
             text={"width": small.width, "layers": small.text_layers},
         )
-    found = open_clip_settings(study.backbone.architecture) or open_clip_settings("ViT-L-14")
+    found = architectures.settings_of(study.backbone.architecture) or architectures.settings_of("ViT-L-14")
     return _clip(found["vision_cfg"], found["text_cfg"])
 
 
@@ -158,19 +157,6 @@ def _clip(vision: dict[str, Any], text: dict[str, Any]) -> Clip:
 def _folder_settings(path: Path) -> dict[str, Any]:
     """Read how a backbone is described; empty if it is not there yet."""
     return dict(json.loads(path.read_text())["model_cfg"]) if path.exists() else {}
-
-
-@cache
-def open_clip_settings(architecture: str) -> dict[str, Any]:
-    """Read what open_clip says of a vision transformer, without importing it; empty if it says nothing."""
-    package = importlib.util.find_spec("open_clip")
-    folders = package.submodule_search_locations if package else None
-    for folder in folders or ():
-        path = Path(folder) / "model_configs" / f"{architecture}.json"
-        if path.exists():
-            settings: dict[str, Any] = json.loads(path.read_text())
-            return settings if {"width", "layers", "patch_size"} <= set(settings["vision_cfg"]) else {}
-    return {}
 
 
 class Amounts(NamedTuple):

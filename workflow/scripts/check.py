@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+from cliphba.check.plan import Machine
 from cliphba.check.study import check
 
-report = check(snakemake.config, Path("results"))
+results = Path("results")
+report = check(snakemake.config, results, Machine.here(results))
 Path(snakemake.log[0]).write_text(f"{report.text()}\n")
 sys.stdout.write(f"{report.text()}\n")
 sys.exit(report.fatal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -12,12 +11,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from cliphba import resources
+from cliphba import architectures, resources
 from cliphba.check.findings import Chapter, Finding, Found, Problem, names
 from cliphba.config import Backbone, Study
 from cliphba.tables import METADATA_KEY
 
 CONFIG_FILE = "open_clip_config.json"
+# Share of the weights in single precision that a file must hold.
+SMALLEST = 0.45
 EXAMPLES = ("ViT-B-32-quickgelu", "ViT-L-14-quickgelu")
 
 
@@ -47,20 +48,17 @@ def survey(study: Study) -> Iterator[Found]:
 
 
 def _survey_pretrained(study: Study, architecture: str) -> Iterator[Found]:
-    known = architectures()
-    if architecture not in known:
-        close = difflib.get_close_matches(architecture, known) or EXAMPLES
-        yield Problem(
-            "backbone.architecture",
-            f"open_clip has no {architecture!r}",
-            f"name one of its models with a vision transformer, such as {', '.join(close)}",
-        )
+    misfit = _misfit(architecture)
+    if misfit:
+        close = difflib.get_close_matches(architecture, architectures.fitting()) or EXAMPLES
+        yield Problem("backbone.architecture", misfit, f"name another of its models, such as {', '.join(close)}")
         return
     clip = resources.clip_of(study)
     yield Finding("model", f"{architecture}: {clip.blocks} blocks, {clip.parameters / 1e6:.0f} million parameters")
     tag = study.backbone.weights
-    if study.backbone.weights_file is not None:
-        yield Finding("weights", str(study.backbone.weights_file))
+    file = study.backbone.weights_file
+    if file is not None:
+        yield from _survey_file(file, clip.weights_mb)
     elif not re.search(rf"\b{re.escape(str(tag))}\b", _pretrained()):
         yield Problem(
             "backbone.weights",
@@ -73,24 +71,30 @@ def _survey_pretrained(study: Study, architecture: str) -> Iterator[Found]:
         )
 
 
-def architectures() -> list[str]:
-    """List the models of open_clip that the method can be applied to, without importing it."""
-    return [
-        path.stem
-        for folder in _open_clip()
-        for path in sorted((folder / "model_configs").glob("*.json"))
-        if resources.open_clip_settings(path.stem)
-    ]
+def _misfit(architecture: str) -> str | None:
+    if architecture not in architectures.names():
+        return f"open_clip has no model {architecture!r}"
+    described = architectures.settings_of(architecture)
+    return architectures.misfit(described) if described else f"{architecture} has other towers than transformers"
 
 
-def _open_clip() -> list[Path]:
-    package = importlib.util.find_spec("open_clip")
-    return [Path(folder) for folder in (package.submodule_search_locations or [] if package else [])]
+def _survey_file(path: Path, wanted_mb: float) -> Iterator[Found]:
+    """Look at a file of weights: in half precision it has half the size of those that are meant, or more."""
+    if not path.is_file():
+        return
+    size_mb = path.stat().st_size / 1e6
+    yield Finding("weights", f"{path} ({size_mb:.0f} MB)")
+    if size_mb < SMALLEST * wanted_mb:
+        yield Problem(
+            "backbone.weights",
+            f"{path} has {size_mb:.0f} MB, but weights of this architecture take {wanted_mb / 2:.0f} MB at least",
+            "get the file again, or name the architecture that it is of",
+        )
 
 
 def _pretrained() -> str:
     """Give the source that lists open_clip's weights, which cannot be imported without torch."""
-    return "".join((folder / "pretrained.py").read_text() for folder in _open_clip())
+    return "".join((folder / "pretrained.py").read_text() for folder in architectures.folders())
 
 
 def judge_model(chapter: Chapter, path: Path, study: Study) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import mne
@@ -47,30 +47,34 @@ def judge_channels(
         auxiliary_channels(raw, chosen, settings.ica)
 
 
-def describe(infos: dict[str, mne.Info]) -> Iterator[Found]:
-    """Say which sensors there are and how fast they were sampled, and whether people differ in that."""
-    rates = Counter(float(info["sfreq"]) for info in infos.values())
-    kinds = Counter(_sensors(info) for info in infos.values())
+def describe(infos: Mapping[str, mne.Info]) -> Iterator[Found]:
+    """Say which sensors there are and how fast they were sampled, and whether people differ in that.
+
+    Parameters
+    ----------
+    infos
+        Of a file of each participant.
+    """
     if not infos:
         return
-    yield Finding("sensors", "; ".join(f"{kind} ({count} participants)" for kind, count in kinds.most_common()))
-    yield Finding("sampling rate", ", ".join(f"{rate:g} Hz" for rate in sorted(rates)))
-    yield Finding(
-        "filtered", ", ".join(sorted({f"{info['highpass']:g} to {info['lowpass']:g} Hz" for info in infos.values()}))
-    )
-    for what, counted in (("sampling rate", rates), ("sensors", kinds)):
+    passed = {f"{info['highpass']:g} to {info['lowpass']:g} Hz" for info in infos.values()}
+    yield Finding("filtered", names(sorted(passed)))
+    for what, trait in (("sensors", _sensors), ("sampling rate", _rate)):
+        traits = {name: trait(info) for name, info in infos.items()}
+        counted = Counter(traits.values())
+        yield Finding(what, "; ".join(f"{kind} ({count} participants)" for kind, count in counted.most_common()))
         if len(counted) > 1:
-            rarest = min(infos, key=lambda name: counted[_trait(infos[name], what)])
+            rarest = min(traits, key=lambda name: counted[traits[name]])
             yield Problem(
                 WHERE,
-                f"participants differ in {what}: {rarest} has {_trait(infos[rarest], what)}, unlike most others",
-                "check that this is meant: RDMs of different sensors can differ in how reliable they are",
+                f"participants differ in {what}: {rarest} has {traits[rarest]}, unlike most others",
+                "check that this is meant: RDMs of different recordings can differ in how reliable they are",
                 fatal=False,
             )
 
 
-def _trait(info: mne.Info, what: str) -> Any:
-    return float(info["sfreq"]) if what == "sampling rate" else _sensors(info)
+def _rate(info: mne.Info) -> str:
+    return f"{info['sfreq']:g} Hz"
 
 
 def _sensors(info: mne.Info) -> str:
@@ -109,7 +113,9 @@ def judge_line(sidecars: Sequence[dict[str, Any]], settings: Preprocessing) -> I
     stated = sorted(
         {float(one["PowerLineFrequency"]) for one in sidecars if _is_number(one.get("PowerLineFrequency"))}
     )
-    software = sorted({json.dumps(one["SoftwareFilters"]) for one in sidecars if "SoftwareFilters" in one})
+    software = sorted(
+        {json.dumps(one["SoftwareFilters"]) for one in sidecars if _is_told(one.get("SoftwareFilters"))}
+    )
     if stated:
         yield Finding("line frequency", ", ".join(f"{value:g} Hz" for value in stated))
     if software:
@@ -121,6 +127,10 @@ def judge_line(sidecars: Sequence[dict[str, Any]], settings: Preprocessing) -> I
             "set it to what the mains are where it was recorded",
             fatal=False,
         )
+
+
+def _is_told(value: Any) -> bool:
+    return value not in (None, "n/a", "", {})
 
 
 def _is_number(value: Any) -> bool:

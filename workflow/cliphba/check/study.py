@@ -20,6 +20,7 @@ from cliphba.check import (
     trials,
 )
 from cliphba.check.findings import Chapter
+from cliphba.check.plan import Machine
 from cliphba.check.report import Report
 from cliphba.check.settings import read_study
 from cliphba.collect.judgements import Told
@@ -35,7 +36,7 @@ from cliphba.sources import (
 )
 
 
-def check(settings: Mapping[str, Any], results: Path) -> Report:
+def check(settings: Mapping[str, Any], results: Path, machine: Machine) -> Report:
     """Look at everything that a study needs.
 
     Parameters
@@ -43,7 +44,9 @@ def check(settings: Mapping[str, Any], results: Path) -> Report:
     settings
         As read from its files.
     results
-        Folder that results of studies stand in, for the room there is.
+        Folder that results of studies stand in.
+    machine
+        That the study is to be run on.
 
     Returns
     -------
@@ -65,7 +68,6 @@ def check(settings: Mapping[str, Any], results: Path) -> Report:
         Chapter("backbone", list(backbone.survey(study))),
         Chapter("statistics", list(statistics.judge(study))),
     ]
-    machine = plan.Machine.here(results)
     planned = plan.on_machine(study, machine)
     chapters.append(Chapter("what it takes", list(plan.judge(planned, machine, results / study.name))))
     return Report(study.name, chapters, plan.table(planned, machine))

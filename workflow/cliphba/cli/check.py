@@ -26,10 +26,12 @@ def add_to(commands: Commands) -> None:
 
 
 def _check(given: argparse.Namespace) -> Said:
+    from cliphba.check.plan import Machine  # noqa: PLC0415
     from cliphba.check.settings import read_files  # noqa: PLC0415
     from cliphba.check.study import check  # noqa: PLC0415
 
     # what readers say for logs stands in the report, as far as it is of use before anything is computed
     logging.getLogger("cliphba").setLevel(logging.ERROR)
-    report = check(read_files(given.study), Path("results"))
+    results = Path("results")
+    report = check(read_files(given.study), results, Machine.here(results))
     return Said(report.text(), failed=report.fatal)

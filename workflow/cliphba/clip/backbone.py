@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from cliphba import architectures
 from cliphba.clip.economy import exact_convolutions
 from cliphba.pictures import open_picture
 from cliphba.tables import atomic_path, digest, write_atomically
@@ -154,26 +155,6 @@ class Backbone:
         return torch.stack([self.transform(open_picture(Path(path))) for path in paths]).to(self.device)
 
 
-# What makes image features those of the class token; open_clip's defaults.
-CLASS_TOKEN = {"pool_type": "tok", "attentional_pool": False, "final_ln_after_pool": False}
-
-
-def _misfit(architecture: Mapping[str, Any]) -> str | None:
-    """Say why the method cannot be applied to an architecture; nothing if it can."""
-    vision, text = architecture.get("vision_cfg", {}), architecture.get("text_cfg", {})
-    pooling = {name: vision[name] for name, usual in CLASS_TOKEN.items() if vision.get(name, usual) != usual}
-    misfits: dict[str, Any] = {
-        "its vision tower comes from timm (vision_cfg.timm_model_name)": vision.get("timm_model_name"),
-        "its vision tower is a CNN (vision_cfg.layers is a list)": isinstance(vision.get("layers"), list | tuple),
-        "it is a CoCa (multimodal_cfg)": architecture.get("multimodal_cfg"),
-        f"its image features are not those of the class token (vision_cfg: {pooling})": pooling,
-        "its text tower comes from Hugging Face (text_cfg.hf_model_name)": text.get("hf_model_name"),
-        "its tokenizer comes from Hugging Face (text_cfg.hf_tokenizer_name)": text.get("hf_tokenizer_name"),
-        "its text tower is a module of its own (custom_text)": architecture.get("custom_text"),
-    }
-    return next((misfit for misfit, found in misfits.items() if found), None)
-
-
 def check_architecture(architecture: Mapping[str, Any], origin: str) -> None:
     """Refuse a CLIP without a class token after every block, or whose attention cannot be adapted.
 
@@ -190,7 +171,7 @@ def check_architecture(architecture: Mapping[str, Any], origin: str) -> None:
         If one of the towers is not a plain transformer of open_clip's, or image features are not pooled as the
         normalised, projected class token.
     """
-    misfit = _misfit(architecture)
+    misfit = architectures.misfit(architecture)
     if misfit:
         raise ValueError(
             f"{origin}: {misfit}; class tokens and adapters need both of open_clip's own transformers, so take a "
