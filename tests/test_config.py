@@ -106,6 +106,7 @@ def test_a_section_given_in_part_keeps_the_defaults_of_its_place():
         ({"preprocessing": {"baseline_ms": [-200, 0]}}, r"preprocessing.baseline_ms: epochs begin at -100 ms"),
         ({"preprocessing": {"bad_channels_of": {"sub-09": []}}}, r"bad_channels_of: sub-09 does not stand in part"),
         ({"preprocessing": {"rejection_peak_to_peak": {"meg": 1}}}, r"rejection_peak_to_peak.meg.*'mag', 'grad' or"),
+        ({"preprocessing": {"reference": "average"}}, r"preprocessing.reference: MEG has none"),
         ({"preprocessing": {"ica": {"components": 1}}}, r"preprocessing.ica.components.*greater than or equal to 2"),
         ({"participants": ["sub-01", "sub-02", "sub-02"]}, r"participants: every name may stand there once"),
         ({"participants": ["sub-01", "sub-02", "Anna"]}, r"participants.2: .*'Anna'"),

@@ -606,6 +606,7 @@ class Study(Section):
             *self._faults_of_parts(),
             *self._faults_of_amounts(),
             *self._faults_of_times(),
+            *self._faults_of_preprocessing(),
         ]
         if self.data is not None and not self.backbone.given:
             faults.append(
@@ -627,9 +628,6 @@ class Study(Section):
                 f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
                 "which needs two or more; hold out fewer"
             )
-        external = {name for one in self.external_sets.values() for name in one.participants}
-        if nobody := set(self.preprocessing.bad_channels_of) - {*self.participants, *external}:
-            yield f"preprocessing.bad_channels_of: {min(nobody)} does not stand in participants"
 
     def _faults_of_downloads(self) -> Iterator[str]:
         counts = Counter(entry.to for entry in self.downloads)
@@ -705,9 +703,6 @@ class Study(Section):
                 )
             elif not set(known) & {time for time in wanted if time > 0}:
                 yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
-        baseline_ms = self.preprocessing.baseline_ms
-        if baseline_ms and baseline_ms[0] < self.grid.start_ms:
-            yield f"preprocessing.baseline_ms: epochs begin at {self.grid.start_ms:g} ms (grid.start_ms), not before"
         # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
         if not published and low_pass + max(2, low_pass / 4) > nyquist:
@@ -715,6 +710,20 @@ class Study(Section):
                 f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
                 f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"
             )
+
+    def _faults_of_preprocessing(self) -> Iterator[str]:
+        """Find what the grid, the people or the kind of recordings do not have."""
+        chosen, start_ms = self.preprocessing, self.grid.start_ms
+        if chosen.baseline_ms and chosen.baseline_ms[0] < start_ms:
+            yield f"preprocessing.baseline_ms: epochs begin at {start_ms:g} ms (grid.start_ms), not before"
+        external = {name for one in self.external_sets.values() for name in one.participants}
+        if nobody := set(chosen.bad_channels_of) - {*self.participants, *external}:
+            yield f"preprocessing.bad_channels_of: {min(nobody)} does not stand in participants"
+        datatype = getattr(self.data.recordings, "datatype", None) if self.data is not None else "meg"
+        if datatype == "meg" and chosen.reference is not None:
+            yield "preprocessing.reference: MEG has none; leave it out"
+        if datatype == "eeg" and chosen.gradient_compensation is not None:
+            yield "preprocessing.gradient_compensation: EEG has none; leave it out"
 
     def seed_of(self, *purpose: str) -> int:
         """Derive the seed of a step from the study's; see `derive_seed`."""
