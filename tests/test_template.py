@@ -90,8 +90,8 @@ def test_118_images_have_the_published_times() -> None:
         ({"data": {"recordings": {"kind": "bidz"}}}, "'bids', 'epochs', 'rdms'"),
         ({"data": {"recordings": {"rooot": "x"}}}, "rooot: there is no such key; allowed here: kind, root"),
         ({"data": {"recordings": {"sessions": ["01", "02", "03"]}}}, "decoding.folds: 3 sessions"),
-        ({"data": {"recordings": {"events": {"pattern": "("}}}}, "pattern is no regular expression"),
-        ({"data": {"recordings": {"events": {"pattern": "jpg$"}}}}, "pattern needs a group"),
+        ({"data": {"recordings": {"events": {"pattern": "("}}}}, "pattern: is no regular expression"),
+        ({"data": {"recordings": {"events": {"pattern": "jpg$"}}}}, "pattern: needs a group"),
         ({"data": {"stimuli": {"split": "table"}}}, "split is `table`, but there is none"),
         ({"data": {"stimuli": {"test_images": 2}}}, "data.stimuli.test_images"),
         ({"data": {"behavior": {"triplets": "a.tsv", "rdm": "b.tsv"}}}, "keep the triplets"),
@@ -99,6 +99,7 @@ def test_118_images_have_the_published_times() -> None:
         ({"backbone": {"folder": "results/demo/backbone"}}, "give it without architecture and weights"),
         ({"individual_training": {"sessions": 1}}, "individual_training.sessions: must be from 2 to 2"),
         ({"grid": {"step_ms": 20}}, "preprocessing.low_pass_hz"),
+        ({"data": {"recordings": {"datatype": "eeg"}}, "preprocessing": {"gradient_compensation": 3}}, "EEG has none"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
