@@ -99,7 +99,7 @@ def test_118_images_have_the_published_times() -> None:
         ({"backbone": {"folder": "results/demo/backbone"}}, "give it without architecture and weights"),
         ({"individual_training": {"sessions": 1}}, "individual_training.sessions: must be from 2 to 2"),
         ({"grid": {"step_ms": 20}}, "preprocessing.low_pass_hz"),
-        ({"data": {"recordings": {"datatype": "eeg"}}, "preprocessing": {"gradient_compensation": 3}}, "EEG has none"),
+        ({"data": {"recordings": {"datatype": "eeg"}}, "preprocessing": {"gradient_compensation": 3}}, "EEG has"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
