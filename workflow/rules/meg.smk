@@ -7,23 +7,21 @@ if RECORDINGS == "bids":
     if STUDY.data is None:
         RAW = [recording("{participant}", session) for session in STUDY.sessions]
         KNOWN = simulated_recordings(STUDY.sessions)
+        # simulated recordings are known to be good
+        PAGE = {}
     else:
         RAW = found_recordings
         KNOWN = settings(STUDY.data.recordings)
-
-    PARTICIPANT_PAGE = (
-        f"{RESULTS}/epochs/{{participant}}/{{participant}}_report.html"
-    )
+        PAGE = {"page": f"{RESULTS}/epochs/{{participant}}/{{participant}}_report.html"}
 
     rule preprocess:
         input:
             raw=RAW,
             names=NAMES,
         output:
+            **PAGE,
             epochs=epochs("{participant}", STUDY.sessions),
             trials=f"{RESULTS}/epochs/{{participant}}/{{participant}}_trials.parquet",
-            # simulated recordings are known to be good
-            **({} if STUDY.data is None else {"page": PARTICIPANT_PAGE}),
         log:
             f"{RESULTS}/logs/preprocess/{{participant}}.log",
         benchmark:
