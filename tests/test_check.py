@@ -407,6 +407,18 @@ SENSORS = {
         lambda: {"preprocessing": {"ica": {"components": 2, "ecg": "ECG063"}}},
         "preprocessing.ica.ecg", ("ECG063",),
     ),
+    "no reference sensors": Case(
+        lambda: {"preprocessing": {"gradient_compensation": 3}},
+        "preprocessing.gradient_compensation", ("has no reference sensors", "set it to null"),
+    ),
+    "reference that is not there": Case(
+        lambda: {"preprocessing": {"reference": ["Cz"]}},
+        "preprocessing.reference", ("there is no good electrode Cz", "set it to null"),
+    ),
+    "amplitude of sensors that are not there": Case(
+        lambda: {"preprocessing": {"rejection_peak_to_peak": {"grad": 4e-10}}},
+        "preprocessing.rejection_peak_to_peak", ("no channel is of type grad, but of mag",),
+    ),
     "another line frequency": Case(
         state_line,
         "preprocessing.line_hz", ("50 Hz, but the data set states 60 Hz", "what the mains are"), fatal=False,
@@ -713,6 +725,22 @@ def test_everything_wrong_is_told_at_once(files: Path) -> None:
     # warnings come last
     assert [one.fatal for one in report.problems] == sorted((one.fatal for one in report.problems), reverse=True)
     assert report.text().endswith("6 problems and 2 warnings: the study cannot be run as it is")
+
+
+def test_of_many_problems_that_are_alike_the_first_are_written_down(files: Path) -> None:
+    rename_columns()
+    report = look()
+    assert len([one for one in report.problems if one.fatal]) == 12
+    text = report.text()
+    assert text.count("lacks the column stimulus") == 3
+    assert "... and 9 more like this" in text
+    assert "12 problems and 2 warnings" in text
+
+
+def test_the_same_problem_of_everybody_is_told_once(files: Path) -> None:
+    report = look({"preprocessing": {"bad_channels": ["MEG007", "MEG008"]}})
+    said = [one.what for one in report.problems if one.fatal]
+    assert [text.split(",")[0] for text in said] == ["there is no channel MEG007", "there is no channel MEG008"]
 
 
 def test_settings_that_leave_no_study_are_told_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from cliphba.check.findings import Chapter, Finding, Problem
 
 WIDTH = 110
 INDENT = "  "
+# So many problems are written down that are alike but for these: paths, numbers.
+ALIKE, DIFFERING = 3, re.compile(r"\S*/\S*|\d+")
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Report:
 
     @property
     def problems(self) -> list[Problem]:
-        """All of them, the fatal ones first."""
-        found = [problem for chapter in self.chapters for problem in chapter.problems]
+        """Each of them once, the fatal ones first."""
+        found = dict.fromkeys(problem for chapter in self.chapters for problem in chapter.problems)
         return sorted(found, key=lambda problem: not problem.fatal)
 
     @property
@@ -61,10 +64,23 @@ def _findings(chapter: Chapter) -> Iterator[str]:
 
 
 def _problems(problems: Sequence[Problem]) -> Iterator[str]:
+    """Write down problems; of many that are alike the first ones."""
+    alike: dict[object, list[Problem]] = {}
     for problem in problems:
-        said = "; ".join(part for part in (problem.what, problem.remedy) if part)
-        kind = "PROBLEM" if problem.fatal else "warning"
-        yield _wrapped(f"{problem.where}: {said}", f"{kind}{INDENT}")
+        alike.setdefault(_kind(problem), []).append(problem)
+    for group in alike.values():
+        label = f"{'PROBLEM' if group[0].fatal else 'warning'}{INDENT}"
+        for problem in group[:ALIKE]:
+            said = "; ".join(part for part in (problem.what, problem.remedy) if part)
+            yield _wrapped(f"{problem.where}: {said}", label)
+        if len(group) > ALIKE:
+            yield f"{' ' * len(label)}... and {len(group) - ALIKE} more like this"
+
+
+def _kind(problem: Problem) -> object:
+    """Say what a problem has in common with those that differ in numbers and paths only."""
+    where, what = (DIFFERING.sub("", text) for text in (problem.where, problem.what))
+    return where, what, problem.remedy, problem.fatal
 
 
 def _wrapped(text: str, label: str) -> str:

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import mne
+import numpy as np
 
 from cliphba.check.bids_files import WHERE, Recorded
 from cliphba.check.findings import Chapter, Finding, Found, Problem, names
 from cliphba.config import Preprocessing, Study
 from cliphba.meg import bids
 from cliphba.meg.artefacts import auxiliary_channels
-from cliphba.meg.channels import Datatype, choose_channels, mark_bad
+from cliphba.meg.channels import Datatype, choose_channels, compensate, mark_bad, refer
+from cliphba.meg.rejection import exceeding
 from cliphba.sources import BIDSRecordings
 
 
@@ -42,9 +44,22 @@ def judge_channels(
     for name in settings.bad_channels_for(participant):
         with chapter.reporting(participant):
             mark_bad([raw], [name])
+    chosen: list[str] = []
     with chapter.reporting(participant):
         chosen = choose_channels([raw], datatype=datatype, interpolate=settings.interpolate_bad_channels)
         auxiliary_channels(raw, chosen, settings.ica)
+    # nothing, as long as two samples, stands for what was recorded
+    silence = mne.io.RawArray(np.zeros((len(raw.ch_names), 2)), raw.info, verbose="error")
+    with chapter.reporting(participant):
+        if settings.gradient_compensation is not None:
+            compensate(silence, settings.gradient_compensation)
+    with chapter.reporting(participant):
+        if chosen and settings.reference is not None:
+            refer(silence.copy().pick(chosen), settings.reference)
+    with chapter.reporting(participant):
+        types = raw.get_channel_types(chosen) if chosen else []
+        allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
+        exceeding(np.zeros((1, len(types))), types, allowed)
 
 
 def describe(infos: Mapping[str, mne.Info]) -> Iterator[Found]:
