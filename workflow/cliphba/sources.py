@@ -227,6 +227,7 @@ class EpochsRecordings(Section):
         [], description="Names of sessions: values of session_column, or what {session} stands for; empty: one."
     )
     session_column: str | None = Field(None, description="Column of the metadata that names the session.")
+    datatype: Literal["meg", "eeg"] = Field("meg", description="Which of the channels are patterns.")
     openneuro: OpenNeuro | None = Field(
         None, description="Where recordings are downloaded from; null: they are there."
     )

@@ -9,6 +9,7 @@ from cliphba import progress, tables
 from cliphba.compute import available_threads, give_way
 from cliphba.config import Decoding
 from cliphba.meg import engine, read, stream
+from cliphba.meg.events import restrict_trials
 from cliphba.meg.parts import Parts, file_states
 from cliphba.scratch import folder_for, place_for
 
@@ -28,6 +29,7 @@ if "-" in half and decoding.folds == "session":
     counts = sessions.trials.groupby(["stimulus", "session"]).size().unstack(fill_value=0)
     enough = counts.index[counts.gt(0).all(axis=1) & (counts.sum(axis=1) >= 3)]
     shown = tuple(stimulus for stimulus in shown if stimulus in enough)
+if len(restrict_trials(sessions.trials, shown)) < len(sessions.trials):
     sessions = read.gather_sessions([epochs[epochs.metadata["stimulus"].isin(shown)] for epochs in sessions.epochs])
 rdm = engine.prepare(
     pd.Index(shown).get_indexer(pd.Index(sessions.trials["stimulus"])),

@@ -67,6 +67,37 @@ def select_trials(
     return pd.DataFrame({"stimulus": shown, "onset": seconds.astype(float), "trial": np.arange(len(shown))})
 
 
+def restrict_trials(trials: pd.DataFrame, stimuli: Sequence[str]) -> pd.DataFrame:
+    """Keep to the trials of some stimuli, and say how many are left out.
+
+    Parameters
+    ----------
+    trials
+        With the column ``stimulus``.
+    stimuli
+        Those of the study.
+
+    Raises
+    ------
+    ValueError
+        If a stimulus has no trial.
+    """
+    named = trials["stimulus"]
+    if missing := sorted(set(stimuli) - set(named)):
+        raise ValueError(
+            f"{len(missing)} of the {len(stimuli)} pictures of the study have no trial, such as "
+            f"{', '.join(missing[:5])}; trials name {', '.join(named.unique()[:5])}: name both alike "
+            "(data.recordings.events, data.stimuli), or leave these pictures out."
+        )
+    known = named.isin(list(stimuli))
+    if not known.all():
+        logger.warning(
+            "%d of %d trials are left out: their pictures, such as %s, are not among the %d wanted.",
+            len(trials) - known.sum(), len(trials), ", ".join(named[~known].unique()[:5]), len(stimuli),
+        )  # fmt: skip
+    return trials[known]
+
+
 def unmark(raw: mne.io.BaseRaw, events: pd.DataFrame) -> None:
     """Take away the annotations that stand for trials, in place.
 

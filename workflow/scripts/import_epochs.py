@@ -1,0 +1,35 @@
+"""Bring the epochs of one participant into the study's parts and onto its grid, one file a part."""
+
+from cliphba import progress, tables
+from cliphba.collect.epochs import choose_channels, list_trials, open_epochs, read_parts
+from cliphba.config import TimeGrid
+from cliphba.meg import rejection
+from cliphba.sources import EpochsRecordings
+
+progress.log_to(snakemake.log[0])
+params, participant = snakemake.params, snakemake.wildcards.participant
+recordings = EpochsRecordings.model_validate(params.recordings)
+stimuli = tables.read(snakemake.input.stimuli, "stimuli")
+
+files = [open_epochs(path) for path in recordings.paths(participant)]
+trials = list_trials(
+    [epochs.metadata for epochs in files],
+    recordings,
+    list(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"]),
+)
+parts = read_parts(
+    files,
+    trials,
+    choose_channels(files, recordings.datatype),
+    TimeGrid.model_validate(params.grid),
+    recordings.parts,
+)
+steps = zip(parts, snakemake.output.epochs, strict=True)
+for epochs, target in progress.track(steps, "importing", unit="part", total=len(recordings.parts)):
+    epochs.save(target, overwrite=True, verbose="error")
+
+# where the files lie is nobody's business
+known = recordings.model_dump(mode="json", include={"datatype", "sessions", "session_column", "events"})
+made_by = tables.provenance(settings={"recordings": known, "grid": params.grid}, inputs={})
+kept = rejection.count(trials.assign(outcome=rejection.KEPT), participant)
+tables.write(kept, snakemake.output.trials, "trials", **made_by)
