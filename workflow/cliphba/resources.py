@@ -31,6 +31,8 @@ MEMORY_STEP_MB, STEP_MINUTES = 500, 5
 
 # Processes before they have read anything; CUDA's libraries take memory of the machine, too.
 PLAIN_MB, TORCH_MB, CUDA_MB = 400, 1000, 3000
+# What HDF5 keeps of a file of RDMs.
+HDF5_MB = 256
 
 # Floating-point operations a second: of one thread as the demo trains, and of an older GPU in single precision.
 THREAD_RATE, GPU_RATE = 2e10, 5e12
@@ -260,10 +262,17 @@ def decode(study: Study) -> Demand:
 
 
 def import_rdms(study: Study) -> Demand:
-    """Read one participant's published RDMs; a variable of an older MATLAB file is loaded whole."""
-    found = amounts(study)
-    rdms_mb = _pairs(found.images) * found.times * FLOAT / MB
-    return Demand(PLAIN_MB + 7 * rdms_mb, seconds=0.05 * rdms_mb)
+    """Read one participant's published RDMs, a few times at once; an older MATLAB file is loaded whole."""
+    files = [(one.rdms, one.count, len(one.participants)) for one in study.evaluation_sets]
+    if study.data is not None and isinstance(study.data.recordings, RDMRecordings):
+        files.append((study.data.recordings, amounts(study).images, len(study.participants)))
+    squares_mb = [DOUBLE * images**2 / MB for _, images, _ in files]
+    memory = [
+        mb * (2 * people * file.samples if file.format == "matlab" else 15)
+        for mb, (file, _, people) in zip(squares_mb, files, strict=True)
+    ]
+    work = [0.01 * mb * file.samples for mb, (file, _, _) in zip(squares_mb, files, strict=True)]
+    return Demand(PLAIN_MB + HDF5_MB + max(memory, default=0), seconds=max(work, default=0))
 
 
 def import_backbone(study: Study) -> Demand:

@@ -70,6 +70,11 @@ class Stimuli(Section):
         return self
 
     @property
+    def table_files(self) -> list[str]:
+        """File of the table, if there is one."""
+        return _files(self.table)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Number of pictures of each split."""
         return {"train": self.training_images, "validation": self.validation_images, "test": self.test_images}
@@ -267,7 +272,9 @@ class EpochsRecordings(Section):
 class RDMFile(Section):
     """RDMs of several people over time in one published file."""
 
-    file: str = Field(description="The file.")
+    file: str = Field(
+        description="The file; {participant} in it stands for the name without sub-, if everybody has their own."
+    )
     format: Literal["hdf5", "matlab", "numpy", "rsatoolbox"] = Field(
         description="hdf5 (also MATLAB v7.3), matlab (before v7.3), numpy (.npy) or rsatoolbox (.h5)."
     )
@@ -275,7 +282,12 @@ class RDMFile(Section):
     stimuli: str | None = Field(
         None,
         description="Text file that names the stimuli in the order of the matrices, one a line; null: the order of "
-        "the table of stimuli, or of their names.",
+        "the table of stimuli, or of their names; of rsatoolbox the names that stand in it.",
+    )
+    axes: list[Literal["participant", "time", "stimulus"]] | None = Field(
+        None,
+        description="What the axes of the array are, as Python sees them (of MATLAB v7.3 the other way round); null: "
+        "its shape tells.",
     )
     start_ms: float = Field(description="Time of the first sample.")
     step_ms: Positive = Field(description="From one sample to the next, before any averaging.")
@@ -295,6 +307,8 @@ class RDMFile(Section):
             raise ValueError("variable: name the array of an hdf5 or matlab file, and of no other")
         if self.averaged_samples > 1 and self.format != "numpy":
             raise ValueError("averaged_samples: only files of format numpy are averaged")
+        if self.axes is not None and self.format == "rsatoolbox":
+            raise ValueError("axes: files of rsatoolbox say themselves what their axes are")
         return self
 
     @property
@@ -310,12 +324,17 @@ class RDMFile(Section):
     @property
     def order_files(self) -> list[str]:
         """File that names the stimuli in order, if there is one."""
-        return [] if self.stimuli is None else [str(path_of(self.stimuli))]
+        return _files(self.stimuli)
 
     def position(self, participants: list[str], participant: str) -> int:
         """Where a participant stands in the file, counted from 0."""
-        index = participants.index(participant)
-        return index if self.positions is None else self.positions[index]
+        if self.positions is not None:
+            return self.positions[participants.index(participant)]
+        return 0 if "{participant}" in self.file else participants.index(participant)
+
+    def path(self, participant: str) -> str:
+        """File of a participant."""
+        return str(path_of(self.file.replace("{participant}", participant.removeprefix("sub-"))))
 
 
 class RDMRecordings(RDMFile):
@@ -350,7 +369,7 @@ class Judgements(Section):
     @property
     def files(self) -> list[str]:
         """Files with judgements."""
-        return [str(path_of(path)) for path in (self.triplets, self.rdm) if path is not None]
+        return _files(self.triplets, self.rdm)
 
     @property
     def judged(self) -> bool:
@@ -375,8 +394,7 @@ class TablesBehavior(Judgements):
     @property
     def files(self) -> list[str]:
         """Files with judgements, the embedding first."""
-        tables = [path for path in (self.embedding, self.dimensions) if path is not None]
-        return [*(str(path_of(path)) for path in tables), *super().files]
+        return [*_files(self.embedding, self.dimensions), *super().files]
 
 
 class THINGSBehavior(Judgements):
@@ -390,7 +408,7 @@ class THINGSBehavior(Judgements):
     @property
     def files(self) -> list[str]:
         """Files with judgements."""
-        return [*(str(path_of(self.folder) / name) for name in THINGS_FILES), *super().files]
+        return [*_files(*(f"{self.folder}/{name}" for name in THINGS_FILES)), *super().files]
 
     @property
     def judged(self) -> bool:
@@ -407,7 +425,7 @@ class ModelBehavior(Judgements):
     @property
     def models(self) -> list[str]:
         """Checkpoints that it is made from."""
-        return [str(path_of(self.model))]
+        return _files(self.model)
 
 
 class CLIPBehavior(Judgements):
@@ -458,10 +476,20 @@ class EvaluationSet(Section):
     )
     rdms: RDMFile = Field(description="Their RDMs.")
 
+    @property
+    def table_files(self) -> list[str]:
+        """File of the table, if there is one."""
+        return _files(self.table)
+
 
 def path_of(text: str) -> Path:
     """Path that a setting names; ~ is the home folder."""
     return Path(text).expanduser()
+
+
+def _files(*paths: str | None) -> list[str]:
+    """Paths of files, as far as there are any."""
+    return [str(path_of(path)) for path in paths if path is not None]
 
 
 def _halves_of(sessions: list[str], runs: list[str]) -> HalvesOf:

@@ -23,7 +23,7 @@ JUDGED = {
 rule collect_stimuli:
     input:
         images=str(path_of(STIMULI.images)),
-        table=[str(path_of(STIMULI.table))] if STIMULI.table else [],
+        table=STIMULI.table_files,
         # which pictures people judged, where those are the ones to be held out
         judgements=BEHAVIOR.files if STIMULI.split == "judged" else [],
     output:

@@ -1,21 +1,10 @@
 # Evaluation sets: pictures of another study, and the published RDMs of its participants.
 
 
-def rdms_of_set(key):
-    """Give an input function for what the RDM file of a set is said to be."""
-    return lambda wildcards: getattr(STUDY.external_sets[wildcards.image_set].rdms, key)
-
-
 rule collect_external_stimuli:
     input:
-        images=lambda wildcards: str(
-            path_of(STUDY.external_sets[wildcards.image_set].images)
-        ),
-        table=lambda wildcards: [
-            str(path_of(table))
-            for table in [STUDY.external_sets[wildcards.image_set].table]
-            if table
-        ],
+        images=lambda wildcards: str(path_of(external_set(wildcards).images)),
+        table=lambda wildcards: external_set(wildcards).table_files,
     output:
         stimuli=f"{SET_SOURCE}/stimuli.parquet",
     log:
@@ -36,8 +25,8 @@ rule collect_external_stimuli:
 
 rule import_external_rdm:
     input:
-        file=rdms_of_set("file"),
-        order=rdms_of_set("order_files"),
+        file=lambda wildcards: external_set(wildcards).rdms.path(wildcards.participant),
+        order=lambda wildcards: external_set(wildcards).rdms.order_files,
         stimuli=rules.collect_external_stimuli.output.stimuli,
     output:
         f"{RESULTS}/rdm/{SET}/{{participant}}.parquet",

@@ -121,9 +121,14 @@ def embedding(model):
     return f"{RESULTS}/embeddings/{model}.parquet"
 
 
+def external_set(wildcards):
+    """Give the external set that a job is about."""
+    return STUDY.external_sets[wildcards.image_set]
+
+
 def external_setting(key):
     """Give an input or parameter function for a setting of an external set."""
-    return lambda wildcards: STUDY.external_sets[wildcards.image_set].model_dump()[key]
+    return lambda wildcards: external_set(wildcards).model_dump()[key]
 
 
 def external_table(image_set, kind):

@@ -113,7 +113,7 @@ else:
 
     rule import_rdm:
         input:
-            file=STUDY.data.recordings.file,
+            file=lambda wildcards: STUDY.data.recordings.path(wildcards.participant),
             order=STUDY.data.recordings.order_files,
             stimuli=f"{SOURCE}/stimuli.parquet",
         output:
@@ -127,7 +127,7 @@ else:
         resources:
             **asks(demands.import_rdms(STUDY)),
         params:
-            rdms=settings(STUDY.data.recordings),
+            rdms=STUDY.data.recordings.model_dump(mode="json", exclude={"kind"}),
             participants=STUDY.participants,
             grid=settings(STUDY.grid),
         script:

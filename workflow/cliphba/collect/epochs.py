@@ -70,7 +70,12 @@ def choose_channels(files: Sequence[mne.BaseEpochs], datatype: str) -> list[str]
     return [name for name in recorded[0] if name in shared]
 
 
-def list_trials(tables: Sequence[pd.DataFrame], recordings: EpochsRecordings, stimuli: Sequence[str]) -> pd.DataFrame:
+def list_trials(
+    tables: Sequence[pd.DataFrame],
+    recordings: EpochsRecordings,
+    stimuli: Sequence[str],
+    names: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """List a participant's trials, and say which part each belongs to.
 
     Parameters
@@ -81,6 +86,8 @@ def list_trials(tables: Sequence[pd.DataFrame], recordings: EpochsRecordings, st
         What is known of the files.
     stimuli
         Of the study; trials of other pictures are left out.
+    names
+        What numbers of pictures mean, if that is how trials name them (`Events.names`).
 
     Returns
     -------
@@ -94,7 +101,7 @@ def list_trials(tables: Sequence[pd.DataFrame], recordings: EpochsRecordings, st
         If columns are missing, a session has no trials, or a picture too few.
     """
     listed = pd.concat(
-        [_trials_of_file(table, recordings, number) for number, table in enumerate(tables)], ignore_index=True
+        [_trials_of_file(table, recordings, number, names) for number, table in enumerate(tables)], ignore_index=True
     )
     trials = restrict_trials(_restrict_sessions(listed, recordings.sessions), stimuli)
     if recordings.halves_of == "sessions":
@@ -191,11 +198,13 @@ def check_times(seconds: NDArray[np.float64], low_pass_hz: float, grid: TimeGrid
         )
 
 
-def _trials_of_file(table: pd.DataFrame, recordings: EpochsRecordings, number: int) -> pd.DataFrame:
+def _trials_of_file(
+    table: pd.DataFrame, recordings: EpochsRecordings, number: int, names: Sequence[str] | None
+) -> pd.DataFrame:
     table = table.reset_index(drop=True)
     # epochs are cut already: when they began does not matter
-    events = recordings.events.model_dump() | {"onset": "onset", "delay_ms": 0}
-    trials = select_trials(table.assign(onset=0.0), **events)
+    events = recordings.events.model_dump(include={"stimulus", "pattern", "where"})
+    trials = select_trials(table.assign(onset=0.0), **events, names=names)
     if recordings.session_column is None:
         session = recordings.sessions[number] if recordings.sessions else ""
     elif recordings.session_column in table:

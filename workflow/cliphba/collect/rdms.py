@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,55 +66,45 @@ def open_published(
     read = _reader(path, file, position, None if order is None else list(order), stimuli)
     # a variable of MATLAB is loaded whole every time
     block = len(places) if file.format == "matlab" else BLOCK
-    first = read([int(places[0])])
-    given = tuple(first.stimuli)
 
     @lru_cache(maxsize=1)
-    def load(number: int) -> NDArray[np.float32]:
-        return read([int(place) for place in places[number * block : (number + 1) * block]]).values
+    def load(number: int) -> RDMs:
+        return read([int(place) for place in places[number * block : (number + 1) * block]])
 
     def row(index: int) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = load(index // block)[index % block]
-        return found
+        return load(index // block).row(index % block)
 
-    series = LazyRDMs(known[places], given, row, {"source": first.metadata["source"]})
+    given = load(0)
+    series = LazyRDMs(known[places], given.stimuli, row, {"source": given.metadata["source"]})
     return _of_study(series, stimuli, path)
 
 
-def read_order(path: Path) -> list[str]:
-    """Read names of stimuli, one a line.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or a name stands there twice.
-    """
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}: it should name the stimuli in the order of the RDMs' matrices")
-    names = path.read_text(encoding="utf-8-sig").split("\n")
-    names = [name.strip() for name in names if name.strip()]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{path}: {twice!r} stands there twice: name every stimulus once, one a line")
-    return names
+def _of_study(series: LazyRDMs, stimuli: pd.DataFrame, path: Path) -> LazyRDMs:
+    """Restrict RDMs to a study's stimuli, by its names."""
+    names = {stimulus: name for name, stimulus in stimuli_of(stimuli, series.stimuli, origin=str(path)).items()}
+    wanted = tuple(stimuli["stimulus"])
+    if missing := [stimulus for stimulus in wanted if stimulus not in names]:
+        raise ValueError(
+            f"{path}: {len(missing)} of the {len(wanted)} pictures ({shorten(missing)}) have no RDM; those of "
+            f"the file are {shorten(series.stimuli)}: name both alike, or leave these pictures out"
+        )
+    return replace(series.of([names[stimulus] for stimulus in wanted]), stimuli=wanted)
 
 
 def _reader(path: Path, file: RDMFile, position: int, order: list[str] | None, stimuli: pd.DataFrame) -> Read:
     """Give what reads some times of the file, by their numbers."""
-    names = list(stimuli["stimulus"]) if order is None else order
-    everything: dict[str, Any] = {"participant": position}
-    readers: dict[str, Read] = {
-        "hdf5": lambda times: exchange.read_hdf5_rdms(
-            path, names, file.file_times_ms, variable=str(file.variable), times=times, **everything
-        ),
-        "matlab": lambda times: exchange.read_matlab_rdms(
-            path, names, file.file_times_ms, variable=str(file.variable), times=times, **everything
-        ),
-        "numpy": lambda times: exchange.read_numpy_rdms(
-            path, names, file.file_times_ms, window=file.averaged_samples, times=times, **everything
-        ),
-        "rsatoolbox": lambda times: exchange.read_rsatoolbox_rdms(
-            path, order, file.file_times_ms, times=times, **everything
-        ),
-    }
-    return readers[file.format]
+    known = list(stimuli["stimulus"]) if order is None else order
+    times_ms, axes = file.file_times_ms, file.axes
+
+    def read(times: Sequence[int]) -> RDMs:
+        if file.format == "rsatoolbox":
+            return exchange.read_rsatoolbox_rdms(path, order, times_ms, participant=position, times=times)
+        if file.format == "numpy":
+            window = file.averaged_samples
+            return exchange.read_numpy_rdms(
+                path, known, times_ms, participant=position, window=window, times=times, axes=axes
+            )
+        named = exchange.read_hdf5_rdms if file.format == "hdf5" else exchange.read_matlab_rdms
+        return named(path, known, times_ms, participant=position, variable=str(file.variable), times=times, axes=axes)
+
+    return read

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.io import loadmat, whosmat
 
 from cliphba import rdm
-from cliphba.progress import track
 from cliphba.tables import LazyRDMs, RDMs, atomic_path
 
 Axis = Literal["participant", "time", "stimulus"]
@@ -215,7 +214,7 @@ def read_rsatoolbox_rdms(
         _check_toolbox_shape(path, dissimilarities.shape[1], len(rows), stimuli, samples_ms)
         chosen = _choose(times, len(samples_ms))
         values = np.empty((len(chosen), dissimilarities.shape[1]), dtype=np.float32)
-        for index, row in enumerate(track(rows[chosen], f"reading {path.name}", unit="time point")):
+        for index, row in enumerate(rows[chosen]):
             values[index] = dissimilarities[row]
         metadata = {"source": {"file": path.name, "participant": participant}, **name}
         if isinstance(measure := file.attrs.get("dissimilarity_measure"), str):
@@ -308,7 +307,7 @@ def _gather(
     averaged_ms = _check_window(samples_ms, window)
     chosen = _choose(times, len(averaged_ms))
     values = np.empty((len(chosen), len(rdm.pair_indices(len(stimuli))[0])), dtype=np.float32)
-    for row, last in enumerate(track(chosen * window, f"reading {path.name}", unit="time point")):
+    for row, last in enumerate(chosen * window):
         window_samples = range(max(0, last - window + 1), last + 1)
         triangles = [_read_triangle(array, order, participant, sample, name) for sample in window_samples]
         values[row] = np.mean(triangles, axis=0)
