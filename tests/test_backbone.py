@@ -15,7 +15,6 @@ from cliphba.clip.backbone import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     choose_device,
-    copy_backbone,
     load_backbone,
     save_backbone,
 )
@@ -172,16 +171,6 @@ def test_saving_keeps_what_was_there_if_it_fails(copied, backbone, monkeypatch):
         save_backbone(backbone.clip, ARCHITECTURE, PREPROCESSING, copied)
     assert (copied / WEIGHTS_FILE).read_bytes() == before
     assert {path.name for path in copied.iterdir()} == {CONFIG_FILE, WEIGHTS_FILE}
-
-
-def test_a_copy_has_the_same_bytes_and_a_half_is_not_copied(backbone_folder, copied, tmp_path):
-    copy_backbone(backbone_folder, tmp_path / "another")
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        assert (tmp_path / "another" / name).read_bytes() == (backbone_folder / name).read_bytes()
-    (copied / CONFIG_FILE).unlink()
-    with pytest.raises(ValueError, match=f"has no {CONFIG_FILE}"):
-        copy_backbone(copied, tmp_path / "half")
-    assert not (tmp_path / "half").exists()
 
 
 def test_images_are_convolved_in_all_digits_of_float32(backbone):

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
-from cliphba.clip.imported import import_backbone
+from cliphba.clip.imported import copy_backbone, import_backbone
 from cliphba.config import Backbone, ConfigurationError, load_study
 from tests.conftest import ROOT
 from tests.small_clip import ARCHITECTURE, PROMPTS
@@ -368,3 +368,57 @@ def test_a_study_with_a_backbone_imports_it_and_trains_none(tmp_path):
     found = run("snakemake", "--cores", "1", "all", "-n", "--configfile", str(tmp_path / "study.yaml"))
     assert "MissingInputException" in found.stdout + found.stderr
     assert str(weights) in found.stdout + found.stderr
+
+
+def stock_folder(folder: Path, name: str = "small") -> Path:
+    """A folder as open_clip writes it, with its own blocks."""
+    folder.mkdir()
+    save_file(weights_of(name), folder / WEIGHTS_FILE)
+    described = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": PREPARED}
+    (folder / CONFIG_FILE).write_text(json.dumps(described))
+    return folder
+
+
+def test_a_backbone_is_copied_byte_by_byte(backbone_folder, tmp_path):
+    copy_backbone(backbone_folder, tmp_path / "another")
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        assert (tmp_path / "another" / name).read_bytes() == (backbone_folder / name).read_bytes()
+
+
+def test_a_folder_of_stock_open_clip_becomes_a_backbone_with_the_same_weights(tmp_path):
+    source = stock_folder(tmp_path / "stock")
+    copy_backbone(source, tmp_path / "backbone")
+    assert (tmp_path / "backbone" / WEIGHTS_FILE).read_bytes() == (source / WEIGHTS_FILE).read_bytes()
+    described = json.loads((tmp_path / "backbone" / CONFIG_FILE).read_text())
+    assert {described["model_cfg"][tower].pop("block_type") for tower in ("vision_cfg", "text_cfg")} == {"custom"}
+    assert described == json.loads((source / CONFIG_FILE).read_text())
+    found = load_backbone(tmp_path / "backbone", "cpu")
+    stock, _, transform = open_clip.create_model_and_transforms(f"local-dir:{source}")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8))
+    assert torch.equal(found.transform(image), transform(image))
+    with torch.no_grad():
+        expected = stock.eval().encode_image(transform(image)[None], normalize=True)
+        torch.testing.assert_close(found.image_features(transform(image)[None]), expected)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / CONFIG_FILE).unlink(), f"has no {CONFIG_FILE}"),
+        (lambda folder: (folder / WEIGHTS_FILE).unlink(), f"has no {WEIGHTS_FILE}"),
+        (lambda folder: (folder / CONFIG_FILE).write_text("{}"), "not a description of a model"),
+        (lambda folder: (folder / WEIGHTS_FILE).write_bytes(b"half"), "not a file of weights"),
+        (lambda folder: save_file(weights_of("larger"), folder / WEIGHTS_FILE), "tensors of .* do not fit"),
+        (
+            lambda folder: (folder / CONFIG_FILE).write_text(
+                json.dumps({"model_cfg": open_clip.get_model_config("RN50"), "preprocess_cfg": {}})
+            ),
+            "its vision tower is a CNN",
+        ),
+    ],
+)
+def test_folders_that_do_not_fit_are_refused_and_leave_nothing(damage, message, tmp_path):
+    damage(stock_folder(tmp_path / "stock"))
+    with pytest.raises(ValueError, match=message):
+        copy_backbone(tmp_path / "stock", tmp_path / "backbone")
+    assert not (tmp_path / "backbone").exists()

@@ -432,7 +432,16 @@ class CLIPBehavior(Judgements):
     """CLIP itself, no judgements having been learnt."""
 
     kind: Literal["clip"] = Field(description="No fine-tuning to judgements: CLIP itself, read by prompts.")
-    prompts: list[str] | None = Field(None, description="What the text tower reads; null: the 66 labels of THINGS.")
+    prompts: Annotated[list[str], Field(min_length=3)] | None = Field(
+        None,
+        description="What the text tower reads, three or more different texts; null: the 66 labels of THINGS.",
+    )
+
+    @model_validator(mode="after")
+    def _different(self) -> CLIPBehavior:
+        if self.prompts is not None and len(set(self.prompts)) < len(self.prompts):
+            raise ValueError("prompts: a text stands there twice; keep it once")
+        return self
 
     @property
     def models(self) -> list[str]:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from cliphba import progress
-from cliphba.clip.backbone import copy_backbone
-from cliphba.clip.imported import import_backbone
+from cliphba.clip.imported import copy_backbone, import_backbone
 from cliphba.config import Backbone
 from cliphba.sources import path_of
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from torch import Tensor
 from cliphba import architectures
 from cliphba.clip.economy import exact_convolutions
 from cliphba.pictures import open_picture
-from cliphba.tables import atomic_path, digest, write_atomically
+from cliphba.tables import digest, write_atomically
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -207,27 +206,6 @@ def load_backbone(folder: Path, device: str = "auto") -> Backbone:
     clip, _, transform = open_clip.create_model_and_transforms(source)
     clip = clip.eval().requires_grad_(False).to(choose_device(device))
     return Backbone(clip, transform, open_clip.get_tokenizer(source), digest(folder / WEIGHTS_FILE))
-
-
-def copy_backbone(source: Path, folder: Path) -> None:
-    """Copy a backbone folder byte for byte, so that checkpoints made on the one also fit the other.
-
-    Parameters
-    ----------
-    source
-        In open_clip's local format, such as another study's backbone.
-    folder
-        Where to.
-
-    Raises
-    ------
-    ValueError
-        If the folder lacks a file or the architecture does not fit.
-    """
-    load_backbone(source, "cpu")
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
-        with atomic_path(folder / name) as unfinished:
-            shutil.copyfile(source / name, unfinished)
 
 
 def save_backbone(

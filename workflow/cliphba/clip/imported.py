@@ -1,4 +1,4 @@
-"""Any fitting model of open_clip as a backbone: weights by their tag, or from a local file.
+"""Any fitting model of open_clip as a backbone: weights by their tag, from a local file, or a whole local folder.
 
 Weights alone do not tell everything. The same tensors load into models with GELU and with QuickGELU, and into any
 normalisation of images; open_clip warns of the one at most. Whatever is known of both is used here, and a mismatch is
@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,8 +23,8 @@ from open_clip.factory import load_state_dict
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from torch import Tensor
 
-from cliphba.clip.backbone import CONFIG_FILE, check_architecture, save_backbone
-from cliphba.tables import digest
+from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, check_architecture, save_backbone
+from cliphba.tables import atomic_path, digest, write_atomically
 
 # What OpenAI's archives hold beside weights.
 OPENAI_CONSTANTS = ("input_resolution", "context_length", "vocab_size")
@@ -68,6 +69,49 @@ def import_backbone(architecture: str, weights: str | Path, folder: Path) -> Non
     save_backbone(clip, settings, preprocessing, folder, source)
 
 
+def copy_backbone(source: Path, folder: Path) -> None:
+    """Copy a folder in open_clip's own local format, byte by byte, so that its weights keep their hash.
+
+    Parameters
+    ----------
+    source
+        The folder. If blocks are not said to be those whose attention can be adapted, the copy says so: their weights
+        are the same.
+    folder
+        Where to.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or unreadable, the method cannot be applied to the model, or its weights do not fit it.
+    """
+    config, weights = source / CONFIG_FILE, source / WEIGHTS_FILE
+    for path in (config, weights):
+        if not path.is_file():
+            raise ValueError(
+                f"backbone.folder: {source} has no {path.name}; name a folder in open_clip's local format"
+            )
+    described = _read_description(config)
+    settings = _with_custom_blocks(described["model_cfg"])
+    check_architecture(settings, f"backbone.folder: {config}")
+    _build(str(config), settings, weights)
+    with atomic_path(folder / WEIGHTS_FILE) as partial:
+        shutil.copyfile(weights, partial)
+    is_ready = settings == described["model_cfg"]
+    ready = json.dumps(described | {"model_cfg": settings}, indent=2, sort_keys=True).encode()
+    write_atomically(folder / CONFIG_FILE, config.read_bytes() if is_ready else ready)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        described: dict[str, Any] = json.loads(path.read_text())
+        if all(isinstance(described["model_cfg"][tower], dict) for tower in ("vision_cfg", "text_cfg")):
+            return described | {"preprocess_cfg": dict(described["preprocess_cfg"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a description of a model as open_clip writes it; get it anew") from error
+    raise ValueError(f"{path}: a tower of the model is not described; get the folder anew")
+
+
 def _custom_blocks(architecture: str) -> dict[str, Any]:
     """Give the configuration of an open_clip model whose attention can be adapted."""
     names = open_clip.list_models()
@@ -79,9 +123,14 @@ def _custom_blocks(architecture: str) -> dict[str, Any]:
             f"{', '.join(close)}"
         )
     settings: dict[str, Any] = open_clip.get_model_config(architecture)
-    towers = {tower: {**settings[tower], "block_type": "custom"} for tower in ("vision_cfg", "text_cfg")}
-    check_architecture(settings | towers, f"backbone.architecture: {architecture}")
-    return settings | towers
+    settings = _with_custom_blocks(settings)
+    check_architecture(settings, f"backbone.architecture: {architecture}")
+    return settings
+
+
+def _with_custom_blocks(settings: dict[str, Any]) -> dict[str, Any]:
+    """Choose the blocks whose attention can be adapted; weights are the same."""
+    return settings | {tower: {**settings[tower], "block_type": "custom"} for tower in ("vision_cfg", "text_cfg")}
 
 
 def _known_of_tag(architecture: str, tag: str) -> dict[str, Any]:
@@ -162,7 +211,7 @@ def _build(architecture: str, settings: dict[str, Any], path: Path) -> open_clip
     if misfits:
         first = misfits[0]
         raise ValueError(
-            f"backbone.weights: {len(misfits)} tensors of {path.name} do not fit {architecture}, the first is "
+            f"backbone: {len(misfits)} tensors of {path.name} do not fit {architecture}, the first is "
             f"{first} ({given.get(first, 'missing')} there, {wanted.get(first, 'missing')} here); name the "
             "architecture that they were trained with"
         )
@@ -193,7 +242,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     # bytes that are no pickle can raise anything
     except Exception as error:
         raise ValueError(
-            f"backbone.weights: {path.name} is not a file of weights that torch or safetensors can read; get it again"
+            f"backbone: {path.name} is not a file of weights that torch or safetensors can read; get it again"
         ) from error
     return {
         name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor) and name not in OPENAI_CONSTANTS

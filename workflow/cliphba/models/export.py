@@ -40,9 +40,11 @@ def export_adapters(checkpoint: Checkpoint, folder: Path) -> None:
     Raises
     ------
     ValueError
-        If peft does not know an adapter's function, or the folder holds something.
+        If there are no adapters, peft does not know an adapter's function, or the folder holds something.
     """
     adapters = checkpoint.adapters
+    if not adapters:
+        raise ValueError(f"{folder}: this model has no adapters, for it is CLIP itself; export it merged")
     settings = [adapter.plan.peft_settings() for adapter in adapters]
     with whole_folder(folder) as partial:
         for number, (adapter, described) in enumerate(zip(adapters, settings, strict=True), start=1):
