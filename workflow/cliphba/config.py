@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from cliphba.section import Count, NotNegative, OpenShare, Participant, Positive, Section, overlay
-from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, path_of
+from cliphba.sources import BIDSRecordings, Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, path_of
 
 
 def derive_seed(seed: int, *purpose: str) -> int:
@@ -703,9 +703,10 @@ class Study(Section):
                 )
             elif not set(known) & {time for time in wanted if time > 0}:
                 yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
-        # MNE's filter falls off over a quarter of the cut-off frequency, at least 2 Hz
+        # what others preprocessed is not filtered; MNE's filter falls off over a quarter of its cut-off, at least 2 Hz
+        raw = self.data is None or isinstance(self.data.recordings, BIDSRecordings)
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
-        if not published and low_pass + max(2, low_pass / 4) > nyquist:
+        if raw and low_pass + max(2, low_pass / 4) > nyquist:
             yield (
                 f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
                 f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"

@@ -157,8 +157,12 @@ def _clip(vision: dict[str, Any], text: dict[str, Any]) -> Clip:
 
 
 def _folder_settings(path: Path) -> dict[str, Any]:
-    """Read how a backbone is described; empty if it is not there yet."""
-    return dict(json.loads(path.read_text())["model_cfg"]) if path.exists() else {}
+    """Read how a backbone is described; empty if it is not there yet, or not as it should be."""
+    try:
+        return dict(json.loads(path.read_text())["model_cfg"])
+    # the rule that imports it says what is wrong
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 class Amounts(NamedTuple):
