@@ -703,7 +703,7 @@ class Study(Section):
                 )
             elif not set(known) & {time for time in wanted if time > 0}:
                 yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
-        # what others preprocessed is not filtered; MNE's filter falls off over a quarter of its cut-off, at least 2 Hz
+        # what others preprocessed is not filtered; MNE's filter falls off over a quarter of its edge, at least 2 Hz
         raw = self.data is None or isinstance(self.data.recordings, BIDSRecordings)
         low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
         if raw and low_pass + max(2, low_pass / 4) > nyquist:
