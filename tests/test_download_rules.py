@@ -160,7 +160,11 @@ def test_all_of_a_participants_epochs_are_fetched_together(server: Server, tmp_p
         "kind": "epochs", "files": "data/ds000001/derivatives/preprocessed_{participant}-epo.fif",
         "sessions": ["1", "2", "3", "4"], "session_column": "session_nr", "openneuro": openneuro,
     }  # fmt: skip
-    job, said = run(tmp_path, study, "data/ds000001/fetched/sub-P1.json")
+    (tmp_path / "data/images").mkdir(parents=True)
+    # as what the import of epochs waits for
+    job, said = run(
+        tmp_path, study, "results/fetched/epochs/sub-P1/sub-P1_trials.parquet", "--until", "fetch_recordings"
+    )
     assert job.returncode == 0, said
     record = json.loads((tmp_path / "data/ds000001/fetched/sub-P1.json").read_text())
     assert [file["path"] for file in record["files"]] == [

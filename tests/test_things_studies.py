@@ -119,10 +119,14 @@ def test_two_downloads_of_one_name_are_refused() -> None:
     ("name", "jobs"),
     [
         ("things-meg", {"download_archive": 1, "download": 4, "fetch_recordings": 48, "preprocess": 4}),
+        ("things-meg-epochs", {"download_archive": 1, "download": 4, "fetch_recordings": 4, "import_epochs": 4}),
+        ("things-meg-rdms", {"download_archive": 1, "download": 5, "import_rdm": 4}),
     ],
 )
 def test_everything_is_downloaded_before_it_is_needed(name: str, jobs: dict[str, int]) -> None:
-    said = say("-n", "--cores", "2", "personalized_models", "--configfile", f"config/studies/{name}.yaml")
+    said = say(
+        "-n", "--forceall", "--cores", "2", "personalized_models", "--configfile", f"config/studies/{name}.yaml"
+    )
     planned = dict(re.findall(r"^(\w+) +([0-9]+)$", said, flags=re.MULTILINE))
     assert {rule: int(planned.get(rule, 0)) for rule in jobs} == jobs
     assert int(planned["tune_individual"]) == 4
