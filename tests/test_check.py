@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +21,13 @@ import yaml
 from PIL import Image
 from safetensors.numpy import save_file
 
-from cliphba import cli
+from cliphba import cli, studies
+from cliphba.check import statistics
 from cliphba.check.findings import Finding
 from cliphba.check.plan import Machine
 from cliphba.check.report import Report
 from cliphba.check.study import check
+from cliphba.config import changed
 from cliphba.section import overlay
 from tests import checked_study
 from tests.checked_study import CHANNELS, PEOPLE, SESSIONS, STIMULI, save_raw, settings
@@ -219,7 +223,10 @@ def tell(case: Case) -> None:
     said = [f"{one.what}; {one.remedy}" for one in named]
     assert any(all(part in text for part in case.said) for text in said), report.text()
     assert report.fatal == case.fatal
-    assert {one.where for one in report.problems} <= {case.where, *STANDING}, report.text()
+    everybody = {
+        re.sub(r"sub-0.", "sub-0?", where) for where in (case.where, *(one.where for one in report.problems))
+    }
+    assert len(everybody - STANDING - {re.sub(r"sub-0.", "sub-0?", case.where)}) == 0, report.text()
 
 
 def drop_trials(*names: str, sessions: tuple[str, ...] = tuple(SESSIONS)) -> Callable[[], None]:
@@ -241,10 +248,21 @@ def show_unknown() -> None:
     edit_all_events(lambda table: pd.concat([table, table.tail(1).assign(onset=20.6, stimulus="stranger")]))
 
 
-def set_onset(value: float | None, row: int = 5) -> Callable[[], None]:
+def set_onset(value: float | None, row: int = 5, session: str = "03") -> Callable[[], None]:
     return lambda: edit_events(
-        stem(), lambda table: table.assign(onset=table["onset"].where(table.index != row, value))
+        stem(session=session), lambda table: table.assign(onset=table["onset"].where(table.index != row, value))
     )
+
+
+def state(**said: Any) -> Callable[[], None]:
+    """Let the descriptions of all recordings say something else."""
+
+    def spoil() -> None:
+        for path in stems():
+            described = json.loads(Path(f"{path}_meg.json").read_text())
+            Path(f"{path}_meg.json").write_text(json.dumps(described | said))
+
+    return spoil
 
 
 def remove_recording() -> None:
@@ -302,6 +320,20 @@ TRIALS = {
         lambda: events(pattern=r"([a-z]+)\.jpg$"),
         "data.recordings.events", ("matches no cell of stimulus, such as 'picture01'",),
     ),
+    "no duration": Case(
+        lambda: edit_events(stem(), lambda table: table.drop(columns="duration")),
+        "data.recordings.events", ("ses-03_task-pictures_events.tsv has no column duration", "add it"),
+    ),
+    "no recording": Case(
+        lambda: Path(f"{stem(session='01')}_meg.fif").write_text("text") and None,
+        f"{stem(session='01')}_meg.fif", ("cannot be read", "get them again"),
+    ),
+    "recording cut off": Case(
+        state(RecordingDuration=30),
+        "bids/sub-01/ses-01/meg/sub-01_ses-01_task-pictures_meg.fif",
+        ("lasts 21.2 s, but its description says 30.0 s", "get it again if it was cut off"),
+        fatal=False,
+    ),
     "stimulus without a picture": Case(
         show_unknown,
         "data.recordings.events", ("1 stimuli in the events have no picture: stranger", "add their pictures"),
@@ -340,6 +372,10 @@ TRIALS = {
         "data.recordings.events.onset",
         ("1 trials begin after the end of the recording", "sub-02_ses-03_task-pictures_meg.fif", "in seconds"),
     ),
+    "onset beyond the end, as only the recording tells": Case(
+        lambda: (Path(f"{stem(session='01')}_meg.json").unlink(), set_onset(5000.0, session="01")())[0],
+        "data.recordings.events.onset", ("1 trials begin after the end", "sub-02_ses-01_task-pictures_meg.fif"),
+    ),
     "onset twice": Case(
         set_onset(1.0),
         "data.recordings.events.onset", ("1 trials have the same onset as another", "one row a picture"),
@@ -375,12 +411,6 @@ def filter_recordings() -> None:
     for path in stems():
         raw = mne.io.read_raw_fif(f"{path}_meg.fif", preload=True, verbose="error")
         raw.filter(None, 30, verbose="error").save(f"{path}_meg.fif", overwrite=True, verbose="error")
-
-
-def state_line() -> None:
-    for path in stems():
-        said = json.loads(Path(f"{path}_meg.json").read_text())
-        Path(f"{path}_meg.json").write_text(json.dumps(said | {"PowerLineFrequency": 60}))
 
 
 WITHOUT_EYES = {name: kind for name, kind in CHANNELS.items() if kind != "eog"}
@@ -420,7 +450,7 @@ SENSORS = {
         "preprocessing.rejection_peak_to_peak", ("no channel is of type grad, but of mag",),
     ),
     "another line frequency": Case(
-        state_line,
+        state(PowerLineFrequency=60),
         "preprocessing.line_hz", ("50 Hz, but the data set states 60 Hz", "what the mains are"), fatal=False,
     ),
     "people differ in rate": Case(
@@ -812,3 +842,67 @@ def test_torch_is_not_imported(files: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"data": {"stimuli": {"training_images": 5}}}, 1)])
+def test_rule_does_the_same(changes: Settings, code: int, files: Path) -> None:
+    Path("study.yaml").write_text(yaml.safe_dump(merge(settings(), changes)))
+    command = ["snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "1", "check", "--configfile", "study.yaml"]
+    found = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert found.returncode == code, found.stdout + found.stderr
+    assert ("correct these numbers" in " ".join(found.stdout.split())) == bool(code)
+    # a log, and nothing else
+    assert [path.name for path in Path("results").rglob("*") if path.is_file()] == ["check.log"]
+    assert Path("results/small/logs/check.log").read_text() in found.stdout
+
+
+# ---- parts of the data, and what can be tested
+
+
+def test_runs_are_parts_where_there_is_one_session(files: Path) -> None:
+    shutil.rmtree("bids")
+    for participant, run in itertools.product(PEOPLE, ("1", "2", "3", "4")):
+        checked_study.write_recording(Path("bids"), participant, "01", run=run)
+    Path("bids/dataset_description.json").write_text('{"Name": "small", "BIDSVersion": "1.9.0"}')
+    told = findings(report := look(recordings(sessions=["01"], runs=["1", "2", "3", "4"])))
+    assert not report.fatal, report.text()
+    assert told["recordings: half 'train'"] == "2 runs: run-1, run-3"
+    assert told["recordings: of test images"] == "8 trials each"
+    Path("bids/sub-03/ses-01/meg/sub-03_ses-01_task-pictures_run-4_meg.fif").unlink()
+    (missing,) = (one for one in look(recordings(sessions=["01"], runs=["1", "2", "3", "4"])).problems if one.fatal)
+    assert missing.what == "sub-03 has no run 4 in session 01; there are 1, 2, 3"
+
+
+@pytest.mark.parametrize(("repetitions", "fatal"), [(2, False), (1, True)])
+def test_trials_of_a_single_run_are_dealt_out(repetitions: int, fatal: bool, files: Path) -> None:
+    """Four trials make two parts of each half; two trials one, which cannot be left out."""
+    shown = STIMULI * 2 * repetitions
+    for participant in PEOPLE:
+        onset = 1 + 0.4 * np.arange(len(shown))
+        table = pd.DataFrame({"onset": onset, "duration": 0.3, "stimulus": shown})
+        table.to_csv(f"{stem(participant, '01')}_events.tsv", sep="\t", index=False)
+    report = look(recordings(sessions=["01"]))
+    assert findings(report)["recordings: half 'train'"] == "2 trials: trials-1, trials-3"
+    assert report.fatal == fatal
+    said = [one.what for one in report.problems if one.fatal]
+    assert ["12 stimuli are shown to somebody in fewer than two parts" in text for text in said] == [True] * len(said)
+
+
+@pytest.mark.parametrize(
+    ("images", "people", "where"),
+    [
+        (12, 6, []),
+        (12, 5, ["participants"]),
+        (6, 6, ["test_images"]),
+        (7, 6, []),
+        (4, 3, ["test_images", "participants"]),
+    ],
+)
+def test_what_too_few_images_or_people_leave_untested(images: int, people: int, where: list[str]) -> None:
+    changes = {"participants": studies.people(people), "simulation": {"test_images": images, "external_sets": []}}
+    found = list(statistics.judge(changed(studies.DEMO, changes)))
+    assert [one.where.split(".")[-1] for one in found] == where
+    assert not any(one.fatal for one in found)
+    said = " ".join(one.what for one in found)
+    assert ("6! = 720 ways only: no p over images is below 0.0014" in said) == (images == 6)
+    assert ("identified" in said) == (people < 4)

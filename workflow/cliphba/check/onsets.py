@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,11 +12,11 @@ from cliphba.check.findings import Problem
 from cliphba.config import TimeGrid
 
 
-def judge_onsets(recorded: Sequence[Recorded], grid: TimeGrid) -> Iterator[Problem]:
+def judge_onsets(recorded: Sequence[Recorded], seconds: Mapping[Path, float], grid: TimeGrid) -> Iterator[Problem]:
     """Find trials without an onset, after the end of the recording, or so near its ends that epochs do not fit."""
     found: dict[str, list[tuple[int, Recorded]]] = {}
     for one in recorded:
-        for what, count in count_faults(one, grid).items():
+        for what, count in count_faults(one, seconds[one.path], grid).items():
             if count:
                 found.setdefault(what, []).append((count, one))
     for what, cases in found.items():
@@ -54,14 +55,14 @@ ONSETS = {
 }  # fmt: skip
 
 
-def count_faults(one: Recorded, grid: TimeGrid) -> dict[str, int]:
+def count_faults(one: Recorded, seconds: float, grid: TimeGrid) -> dict[str, int]:
     """Count what is wrong with the onsets of a recording; where its duration is not known, only what can be known."""
     if one.trials is None:
         return {}
     onset = one.trials["onset"].to_numpy(float)
     known = onset[np.isfinite(onset)]
-    beyond = known > one.seconds
-    cut = (known + grid.start_ms / 1000 < 0) | (known + grid.stop_ms / 1000 > one.seconds)
+    beyond = known > seconds
+    cut = (known + grid.start_ms / 1000 < 0) | (known + grid.stop_ms / 1000 > seconds)
     return {
         "none": len(onset) - len(known),
         "twice": len(known) - len(np.unique(known)),

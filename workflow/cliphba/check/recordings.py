@@ -76,9 +76,12 @@ def survey(chapter: Chapter, settings: BIDSRecordings, study: Study, participant
         everything += recorded
         right += recorded if len(chapter.problems) == problems else []
     tell_amount(chapter, everything, study)
-    infos = sensors.survey(chapter, settings, study, everything)
-    chapter.found += judge_onsets(everything, study.grid)
-    return Surveyed(parts(right, settings), infos)
+    opened = sensors.open_first(chapter, settings, everything)
+    sensors.survey(chapter, settings, study, opened)
+    chapter.found += sensors.judge_line([one.sidecar for one in everything], study.preprocessing)
+    seconds = {one.path: one.seconds for one in everything} | {one.recorded.path: one.seconds for one in opened}
+    chapter.found += judge_onsets(everything, seconds, study.grid)
+    return Surveyed(parts(right, settings), {one.recorded.participant: one.raw.info for one in opened})
 
 
 def tell_amount(chapter: Chapter, recorded: Sequence[Recorded], study: Study) -> None:

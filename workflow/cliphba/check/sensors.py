@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import mne
 import numpy as np
@@ -19,22 +19,39 @@ from cliphba.meg.channels import Datatype, choose_channels, compensate, mark_bad
 from cliphba.meg.rejection import exceeding
 from cliphba.sources import BIDSRecordings
 
+# Descriptions may round.
+SHORTER_S = 2
 
-def survey(
-    chapter: Chapter, settings: BIDSRecordings, study: Study, recorded: Sequence[Recorded]
-) -> dict[str, mne.Info]:
-    """Open the first recording of each participant, and see whether it is what preprocessing needs."""
+
+class Opened(NamedTuple):
+    """A recording that was opened: what stands beside it, and what it says itself."""
+
+    recorded: Recorded
+    raw: mne.io.BaseRaw
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return float(self.raw.times[-1])
+
+
+def open_first(chapter: Chapter, settings: BIDSRecordings, recorded: Sequence[Recorded]) -> list[Opened]:
+    """Open the first recording of each participant, without loading it."""
     first = {one.participant: one for one in reversed(recorded) if one.trials is not None}
-    infos: dict[str, mne.Info] = {}
-    for participant, one in sorted(first.items()):
+    opened = []
+    for _, one in sorted(first.items()):
         with chapter.reporting(str(one.path)):
-            raw = bids.open_recording(one.path, settings.events).raw
-            judge_channels(chapter, raw, study.preprocessing, participant=participant, datatype=settings.datatype)
-            infos[participant] = raw.info
-    chapter.found += describe(infos)
-    chapter.found += judge_rates(infos, study)
-    chapter.found += judge_line([one.sidecar for one in recorded], study.preprocessing)
-    return infos
+            opened.append(Opened(one, bids.open_recording(one.path, settings.events).raw))
+    return opened
+
+
+def survey(chapter: Chapter, settings: BIDSRecordings, study: Study, opened: Sequence[Opened]) -> None:
+    """See whether recordings are what preprocessing needs."""
+    for recorded, raw in opened:
+        preprocessing, participant = study.preprocessing, recorded.participant
+        judge_channels(chapter, raw, preprocessing, participant=participant, datatype=settings.datatype)
+    infos = {one.recorded.participant: one.raw.info for one in opened}
+    chapter.found += [*describe(infos), *judge_rates(infos, study), *judge_durations(opened)]
 
 
 def judge_channels(
@@ -60,6 +77,18 @@ def judge_channels(
         types = raw.get_channel_types(chosen) if chosen else []
         allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
         exceeding(np.zeros((1, len(types))), types, allowed)
+
+
+def judge_durations(opened: Sequence[Opened]) -> Iterator[Problem]:
+    """Compare how long recordings are with what is said of them."""
+    for one in opened:
+        if abs(one.seconds - one.recorded.seconds) > SHORTER_S:
+            yield Problem(
+                str(one.recorded.path),
+                f"lasts {one.seconds:.1f} s, but its description says {one.recorded.seconds:.1f} s",
+                "get it again if it was cut off",
+                fatal=False,
+            )
 
 
 def describe(infos: Mapping[str, mne.Info]) -> Iterator[Found]:

@@ -114,6 +114,8 @@ def read_trials(path: Path | str, settings: Events) -> tuple[pd.DataFrame, pd.Da
     if not table.exists():
         raise ValueError(f"{table} is missing: BIDS needs it to say which stimulus was shown when.")
     events = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, na_values=["n/a"])
+    if "duration" not in events:
+        raise ValueError(f"{table} has no column duration, which BIDS asks for: add it, with n/a in it if need be.")
     try:
         trials = select_trials(events, **settings.model_dump(exclude={"names"}), names=names)
     except ValueError as error:
@@ -146,7 +148,8 @@ def open_recording(path: Path | str, settings: Events) -> Recording:
     place = get_bids_path_from_fname(path, verbose="error")
     try:
         raw = read_raw_bids(place, verbose="error")
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    # what is no recording, or only part of one, fails in many ways
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read with the tables beside it ({error}); get them again") from error
     unmark(raw, events)
     return Recording(raw, trials, f"ses-{place.session or '01'}", f"run-{place.run or '01'}")
