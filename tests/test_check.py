@@ -596,6 +596,10 @@ PUBLISHED = {
     "file missing": Case(
         lambda: {"data": {"recordings": RDMS}}, "data.recordings.file", ("there is no file rdms.npy", "name the file")
     ),
+    "file of a person missing": Case(
+        lambda: {"data": {"recordings": RDMS | {"file": "{participant}.npy"}}},
+        "data.recordings.file", ("there is no file 01.npy",),
+    ),
     "variable missing": Case(hdf5, "data.recordings (sub-01)", ("has no array 'mat'", "(rdms)")),
     "another number of stimuli": Case(
         published(images=11), "data.recordings (sub-01)", ("has shape (3, 61, 11, 11)", "does not fit 12 stimuli")

@@ -143,6 +143,19 @@ def test_files_that_do_not_fit_are_refused(changes, message, tmp_path):
         open_published(write("hdf5", tmp_path), described("hdf5"), **options)
 
 
+def test_everybody_may_have_a_file(tmp_path):
+    file = described("numpy", file=f"{tmp_path}/{{participant}}_rdms.npy")
+    assert file.path("sub-02") == f"{tmp_path}/02_rdms.npy"
+    assert [file.position(["sub-01", "sub-02"], name) for name in ("sub-01", "sub-02")] == [0, 0]
+    shared = described("numpy", positions=[5, 3])
+    assert shared.path("sub-01") == shared.path("sub-02") == "x"
+    assert [shared.position(["sub-01", "sub-02"], name) for name in ("sub-01", "sub-02")] == [5, 3]
+    np.save(tmp_path / "02_rdms.npy", SQUARES[1])
+    table = pd.DataFrame({"stimulus": ORDER, "concept": ORDER})
+    found = open_published(Path(file.path("sub-02")), file, position=0, stimuli=table, grid_ms=TIMES_MS).load()
+    np.testing.assert_array_equal(found.values, VALUES[1])
+
+
 def test_never_more_than_a_block_is_read(tmp_path, monkeypatch):
     read = collect.exchange.read_hdf5_rdms
     asked = []

@@ -11,7 +11,8 @@ from cliphba.sources import Behavior
 progress.log_to(snakemake.log[0])
 inputs, output = snakemake.input, snakemake.output
 stimuli = tables.read(inputs.stimuli, "stimuli")
-told = judgements.read_judgements(TypeAdapter(Behavior).validate_python(snakemake.params.behavior))
+behavior = TypeAdapter(Behavior).validate_python(snakemake.params.behavior)
+told = judgements.read_judgements(behavior)
 
 # all before any is written: one that is wrong leaves nothing half done
 found = {}
@@ -22,8 +23,9 @@ if "triplets" in output.keys():  # noqa: SIM118
     found["triplets"] = ("triplets", judgements.triplets_of(told.triplets, stimuli))
 if "human_rdm" in output.keys():  # noqa: SIM118
     found["human_rdm"] = ("behavior_rdm", judgements.pairs_of(told.pairs, stimuli))
+# where the files lie is nobody's business
 made_by = tables.provenance(
-    settings={"behavior": snakemake.params.behavior},
+    settings={"kind": behavior.kind},
     inputs={Path(path).name: Path(path) for path in [*inputs.files, inputs.stimuli]},
 )
 for name, (kind, frame) in found.items():

@@ -20,8 +20,10 @@ if settings.split == "judged":
     judged = read_judgements(TypeAdapter(Behavior).validate_python(params.behavior)).judged(listed)
 stimuli = split_stimuli(listed, settings.split, settings.counts, judged=judged, seed=params.seed)
 stimuli = stimuli.assign(image_set="recorded", sha256=check_pictures(list(stimuli["path"])))
+# where the files lie is nobody's business
+known = settings.model_dump(mode="json", exclude={"images", "table"})
 made_by = tables.provenance(
-    settings={"stimuli": params.stimuli, "behavior": params.behavior, "seed": params.seed},
+    settings={"stimuli": known, "seed": params.seed},
     inputs={Path(path).name: Path(path) for path in [*inputs.table, *inputs.judgements]},
 )
 tables.write(stimuli, snakemake.output[0], "stimuli", **made_by)

@@ -63,7 +63,7 @@ def survey(chapter: Chapter, stimuli: Stimuli, told: Told, *, seed: int) -> pd.D
 
 def survey_set(chapter: Chapter, settings: EvaluationSet, where: str) -> pd.DataFrame | None:
     """Look at the pictures of an evaluation set; None if it is not known what its stimuli are."""
-    listed = look_up(chapter, settings.images, settings.table, where)
+    listed = look_up(chapter, settings.images, settings.table, where, pattern=settings.pattern)
     if listed is not None and len(listed) != settings.count:
         chapter.refuse(
             f"{where}.count", f"{settings.count}, but there are {len(listed)} pictures",

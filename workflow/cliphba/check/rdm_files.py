@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cliphba.check.findings import Chapter, names
-from cliphba.meg import exchange
+from cliphba.collect.names import names_of
+from cliphba.collect.rdms import reader
 from cliphba.sources import RDMFile, path_of
+from cliphba.tables import read_names
 
 NOTHING = slice(0, 0)
 # MATLAB files of before v7.3 can only be opened as a whole.
@@ -15,9 +19,9 @@ LARGEST_MATLAB = 200_000_000
 
 
 def survey(
-    chapter: Chapter, settings: RDMFile, where: str, *, participants: Sequence[str], stimuli: Sequence[str] | None
+    chapter: Chapter, settings: RDMFile, where: str, *, participants: Sequence[str], stimuli: pd.DataFrame | None
 ) -> None:
-    """Look at a file of RDMs, without reading any.
+    """Look at a file of RDMs, or at everybody's own, without reading any.
 
     Parameters
     ----------
@@ -30,48 +34,50 @@ def survey(
     participants
         Whose RDMs are asked for.
     stimuli
-        Of the study, in order; None if they are not known.
+        ``stimulus`` and ``concept`` of those of the study, in order; None if they are not known.
     """
-    path = path_of(settings.file)
-    if not path.is_file():
-        chapter.refuse(f"{where}.file", f"there is no file {path}", "name the file with the RDMs")
+    paths = dict.fromkeys(Path(settings.path(participant)) for participant in participants)
+    if missing := [path for path in paths if not path.is_file()]:
+        chapter.refuse(f"{where}.file", f"there is no file {missing[0]}", "name the file with the RDMs")
         return
-    times = settings.times_ms
-    chapter.tell("RDMs", f"{settings.quantity} in {path} ({path.stat().st_size / 1e9:.1f} GB, {settings.format})")
+    times, size = settings.times_ms, sum(path.stat().st_size for path in paths)
+    chapter.tell("RDMs", f"{settings.quantity} in {path_of(settings.file)} ({size / 1e9:.1f} GB, {settings.format})")
     chapter.tell("times", f"{len(times)} from {times[0]:g} to {times[-1]:g} ms")
     order = read_order(chapter, settings, where, stimuli)
-    if order is None:
+    if order is None and settings.format != "rsatoolbox":
         return
     for participant in participants:
         problems = len(chapter.problems)
         with chapter.reporting(f"{where} ({participant})"):
-            look_into(settings, path, order, settings.position(list(participants), participant))
+            look_into(
+                settings, Path(settings.path(participant)), order, settings.position([*participants], participant)
+            )
         if len(chapter.problems) > problems:
             return
-    chapter.tell("fit", f"{len(participants)} participants, {len(order)} stimuli")
+    known = "its own" if order is None else str(len(order))
+    chapter.tell("fit", f"{len(participants)} participants, {known} stimuli")
 
 
-def read_order(
-    chapter: Chapter, settings: RDMFile, where: str, stimuli: Sequence[str] | None
-) -> Sequence[str] | None:
-    """Find out in which order the file has its stimuli; None if that is not known."""
+def read_order(chapter: Chapter, settings: RDMFile, where: str, stimuli: pd.DataFrame | None) -> Sequence[str] | None:
+    """Find out in which order the file has its stimuli; None if that is not known, or it says so itself."""
     if settings.stimuli is None:
-        return stimuli
-    path = path_of(settings.stimuli)
-    if not path.is_file():
-        chapter.refuse(f"{where}.stimuli", f"there is no file {path}", "name the text file with the stimuli in order")
+        return None if stimuli is None or settings.format == "rsatoolbox" else list(stimuli["stimulus"])
+    order: list[str] = []
+    with chapter.reporting(f"{where}.stimuli"):
+        order = read_names(path_of(settings.stimuli))
+    if not order:
         return None
-    order = path.read_text().split()
-    missing = [name for name in stimuli or [] if name not in set(order)]
-    if missing:
+    if stimuli is not None and len(known := names_of(stimuli, order)) < len(stimuli):
+        missing = [name for name in stimuli["stimulus"] if name not in known.index]
         chapter.refuse(
-            f"{where}.stimuli", f"{path} does not name {len(missing)} of the pictures: {names(missing)}",
+            f"{where}.stimuli",
+            f"{settings.stimuli} does not name {len(missing)} of the pictures: {names(missing)}",
             "name pictures and RDMs alike, or leave these pictures out",
-        )  # fmt: skip
+        )
     return order
 
 
-def look_into(settings: RDMFile, path: Path, stimuli: Sequence[str], participant: int) -> None:
+def look_into(settings: RDMFile, path: Path, order: Sequence[str] | None, position: int) -> None:
     """Ask the reader of a format for no time at all: it looks at everything else.
 
     Raises
@@ -79,18 +85,5 @@ def look_into(settings: RDMFile, path: Path, stimuli: Sequence[str], participant
     ValueError
         As the readers of `cliphba.meg.exchange`.
     """
-    times = settings.file_times_ms
-    if settings.format == "numpy":
-        exchange.read_numpy_rdms(
-            path, stimuli, times, participant=participant, window=settings.averaged_samples, times=NOTHING
-        )
-    elif settings.format == "rsatoolbox":
-        exchange.read_rsatoolbox_rdms(path, stimuli, times, participant=participant, times=NOTHING)
-    elif settings.format == "hdf5":
-        exchange.read_hdf5_rdms(
-            path, stimuli, times, participant=participant, variable=str(settings.variable), times=NOTHING
-        )
-    elif path.stat().st_size < LARGEST_MATLAB:
-        exchange.read_matlab_rdms(
-            path, stimuli, times, participant=participant, variable=str(settings.variable), times=NOTHING
-        )
+    if settings.format != "matlab" or path.stat().st_size < LARGEST_MATLAB:
+        reader(path, settings, position, order)(NOTHING)

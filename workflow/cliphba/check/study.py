@@ -154,9 +154,9 @@ def _look_at_rdms(
     away: list[Path],
     stimuli: pd.DataFrame | None,
 ) -> None:
-    if not _await(chapter, away, path_of(settings.file), *map(path_of, settings.order_files)):
-        names = None if stimuli is None else list(stimuli["stimulus"])
-        rdm_files.survey(chapter, settings, where, participants=participants, stimuli=names)
+    files = [Path(settings.path(participant)) for participant in participants]
+    if not _await(chapter, away, *dict.fromkeys(files), *map(Path, settings.order_files)):
+        rdm_files.survey(chapter, settings, where, participants=participants, stimuli=stimuli)
 
 
 def _table(name: str | None) -> list[Path]:

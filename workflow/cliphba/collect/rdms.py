@@ -19,7 +19,7 @@ from cliphba.tables import LazyRDMs, RDMs
 #: Time points that are read at once: a file may keep several in one piece.
 BLOCK = 16
 
-Read = Callable[[Sequence[int]], RDMs]
+Read = Callable[[exchange.Chosen], RDMs]
 
 
 def open_published(
@@ -63,7 +63,9 @@ def open_published(
     places = np.flatnonzero(np.isin(known, np.round(grid_ms, 6)))
     if not len(places):
         raise ValueError(f"{path} has no RDM at a time of the grid: check start_ms, step_ms and samples")
-    read = _reader(path, file, position, None if order is None else list(order), stimuli)
+    if order is None and file.format != "rsatoolbox":
+        order = list(stimuli["stimulus"])
+    read = reader(path, file, position, order)
     # a variable of MATLAB is loaded whole every time
     block = len(places) if file.format == "matlab" else BLOCK
 
@@ -91,14 +93,22 @@ def _of_study(series: LazyRDMs, stimuli: pd.DataFrame, path: Path) -> LazyRDMs:
     return replace(series.of([names[stimulus] for stimulus in wanted]), stimuli=wanted)
 
 
-def _reader(path: Path, file: RDMFile, position: int, order: list[str] | None, stimuli: pd.DataFrame) -> Read:
-    """Give what reads some times of the file, by their numbers."""
-    known = list(stimuli["stimulus"]) if order is None else order
+def reader(path: Path, file: RDMFile, position: int, order: Sequence[str] | None) -> Read:
+    """Give what reads some times of a file, by their numbers, and refuses a file that is not as described.
+
+    Parameters
+    ----------
+    path, file, position
+        As for `open_published`.
+    order
+        Names of the stimuli in the order of the matrices; None: a file of rsatoolbox names them itself.
+    """
     times_ms, axes = file.file_times_ms, file.axes
 
-    def read(times: Sequence[int]) -> RDMs:
+    def read(times: exchange.Chosen) -> RDMs:
         if file.format == "rsatoolbox":
             return exchange.read_rsatoolbox_rdms(path, order, times_ms, participant=position, times=times)
+        known = list(order or [])
         if file.format == "numpy":
             window = file.averaged_samples
             return exchange.read_numpy_rdms(
