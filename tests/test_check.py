@@ -545,6 +545,92 @@ def test_judgements(case: Case, files: Path) -> None:
     tell(case)
 
 
+# ---- epochs
+
+
+def write_epochs(
+    *, sessions: tuple[str, ...] = tuple(SESSIONS), rate_hz: float = 100, people: tuple[str, ...] = tuple(PEOPLE)
+) -> None:
+    """Write the epochs of people, two of each picture in every session."""
+    table = pd.DataFrame(list(itertools.product(sessions, STIMULI * 2)), columns=["session_nr", "image"])
+    info = mne.create_info(list(CHANNELS), rate_hz, list(CHANNELS.values()))
+    with info._unlock():
+        info["lowpass"] = 40.0
+    samples = np.random.default_rng(0).normal(0, 1e-13, (len(table), len(CHANNELS), round(0.8 * rate_hz) + 1))
+    for participant in people:
+        epochs = mne.EpochsArray(samples, info, tmin=-0.2, metadata=table, verbose="error")
+        epochs.save(f"{participant.removeprefix('sub-')}_epo.fif", overwrite=True, verbose="error")
+
+
+EPOCHS = {
+    "kind": "epochs",
+    "files": "{participant}_epo.fif",
+    "sessions": SESSIONS,
+    "session_column": "session_nr",
+    "events": {"stimulus": "image"},
+    "size": {"sensors": 3, "sampling_rate_hz": 100, "trials": 24},
+}
+
+
+def with_epochs(changes: Settings | None = None, **written: Any) -> Callable[[], Settings]:
+    """Let epochs take the place of recordings."""
+
+    def spoil() -> Settings:
+        write_epochs(**written)
+        return {"data": {"recordings": overlay(EPOCHS, changes or {})}}
+
+    return spoil
+
+
+def without_metadata() -> Settings:
+    changes = with_epochs()()
+    epochs = mne.read_epochs("02_epo.fif", verbose="error")
+    epochs.metadata = None
+    epochs.save("02_epo.fif", overwrite=True, verbose="error")
+    return changes
+
+
+GIVEN = {
+    "file missing": Case(
+        with_epochs(people=("sub-01", "sub-02")),
+        "data.recordings.files", ("there is no file 03_epo.fif", "check data.recordings.files"),
+    ),
+    "no table of trials": Case(
+        without_metadata, "data.recordings.files", ("02_epo.fif has no table of trials", "save it again")
+    ),
+    "column missing": Case(
+        with_epochs({"events": {"stimulus": "picture"}}),
+        "data.recordings (sub-01)", ("lacks the column picture; it has session_nr, image",),
+    ),
+    "session column missing": Case(
+        with_epochs({"session_column": "ses"}), "data.recordings.session_column", ("no column 'ses'",)
+    ),
+    "session missing": Case(
+        with_epochs(sessions=("01", "02", "03")), "data.recordings.sessions", ("no trial is of 04, but of",)
+    ),
+    "shorter than the grid": Case(
+        lambda: {**with_epochs()(), "grid": {"stop_ms": 800}}, "grid", ("have no sample at 610 ms",)
+    ),
+    "no such channels": Case(
+        with_epochs({"datatype": "eeg"}), "data.recordings", ("no good EEG channel is in all files of epochs",)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GIVEN.values(), ids=GIVEN)
+def test_epochs(case: Case, files: Path) -> None:
+    tell(case)
+
+
+def test_epochs_that_are_right(files: Path) -> None:
+    report = look(with_epochs()())
+    assert {one.where for one in report.problems} == STANDING
+    told = findings(report)
+    assert told["recordings: found"] == "epochs of 3 of 3 participants"
+    assert told["recordings: half 'test'"] == "2 sessions: ses-02, ses-04"
+    assert told["recordings: of test images"] == "8 trials each"
+
+
 # ---- published RDMs, and sets of them
 
 

@@ -90,13 +90,18 @@ def tell_amount(chapter: Chapter, recorded: Sequence[Recorded], study: Study) ->
         return
     people = Counter(one.participant for one in recorded)
     chapter.tell("found", f"{len(recorded)} recordings of {len(people)} of {len(study.participants)} participants")
-    for half, members in study.halves.items():
-        chapter.tell(f"half {half!r}", f"{len(members)} {study.halves_of}: {names(members, 12)}")
+    tell_halves(chapter, study)
     hours = np.nansum([one.seconds for one in recorded]) / 3600
     if hours:
         chapter.tell("duration", f"{hours:.1f} hours in all")
     megabytes = sum(_bytes(one.path) for one in recorded) / 1e6
     chapter.tell("size", f"{megabytes / 1000:.1f} GB" if megabytes > 1000 else f"{megabytes:.1f} MB")
+
+
+def tell_halves(chapter: Chapter, study: Study) -> None:
+    """Tell what the halves of the data are made of."""
+    for half, members in study.halves.items():
+        chapter.tell(f"half {half!r}", f"{len(members)} {study.halves_of}: {names(members, 12)}")
 
 
 def _bytes(path: Path) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 from cliphba.check import (
     backbone,
     downloads,
+    epochs_files,
     judgements,
     pictures,
     plan,
@@ -121,14 +122,20 @@ def _look_at_recordings(
     if not expected or (isinstance(settings, BIDSRecordings) and _await(chapter, away, path_of(settings.root))):
         return study
     if isinstance(settings, EpochsRecordings):
-        return study
-    surveyed = recordings.survey(chapter, settings, study, expected)
+        if _await(chapter, away, *(path_of(path) for name in expected for path in settings.paths(name))):
+            return study
+        known = [] if stimuli is None else list(stimuli["stimulus"])
+        surveyed = epochs_files.survey(chapter, settings, study, expected, known)
+    else:
+        surveyed = recordings.survey(chapter, settings, study, expected)
     if stimuli is not None and len(surveyed.trials):
         chapter.found += trials.judge(surveyed.trials, stimuli, study)
     return _resized(chapter, study, settings, surveyed)
 
 
-def _resized(chapter: Chapter, study: Study, settings: BIDSRecordings, surveyed: recordings.Surveyed) -> Study:
+def _resized(
+    chapter: Chapter, study: Study, settings: BIDSRecordings | EpochsRecordings, surveyed: recordings.Surveyed
+) -> Study:
     """Plan with the size that recordings have, and tell if the settings say another one."""
     found = surveyed.size(settings.datatype)
     if found is None:
