@@ -143,7 +143,7 @@ def _add_responses(
             (own[SHAPES.index(shape)], own[len(SHAPES) + COLOURS.index(colour)]), PEAKS_S, strict=True
         ):
             course = np.exp(-(((time[near] - start - peak) / WIDTH_S) ** 2))
-            data[near] += 5 * course[:, None] * pattern[None]
+            data[near] += 2.5 * course[:, None] * pattern[None]
 
 
 def _write_brainvision(stem: Path, data: NDArray[np.float64]) -> None:

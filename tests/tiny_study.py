@@ -15,9 +15,14 @@ RESULTS = Path("results/tiny")
 
 def run_in_copy(folder: Path) -> None:
     """Copy the repository and run the whole tiny study from nothing."""
-    ignored = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", ".*_cache", "*.egg-info")
-    shutil.copytree(ROOT, folder, ignore=ignored)
+    copy_repository(folder)
     snakemake(folder, "all")
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy the repository without its history, its environment and its results."""
+    ignored = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "data", ".*_cache", "*.egg-info")
+    shutil.copytree(ROOT, folder, ignore=ignored)
 
 
 def command(*arguments: str, config: Path = CONFIG) -> list[str]:
