@@ -242,6 +242,20 @@ def test_missing_variable_is_told_with_those_there(tmp_path):
         read_array("hdf5", tmp_path, SQUARES, variable="rdm")
 
 
+@pytest.mark.parametrize("kind", ["hdf5", "mat"])
+def test_samples_are_averaged_in_files_of_every_kind(kind, tmp_path):
+    averaged = read_array(kind, tmp_path, NAN_DIAGONAL, window=2)
+    # the first sample as it is, then means of two
+    expected = [PAIRS[0, 0], PAIRS[0, 1:3].mean(axis=0), PAIRS[0, 3:5].mean(axis=0)]
+    np.testing.assert_allclose(averaged.values, expected, rtol=1e-6)
+    np.testing.assert_array_equal(averaged.times_ms, [-10, 10, 30])
+
+
+def test_axis_of_the_only_session_is_dropped(tmp_path):
+    found = read_array("mat", tmp_path, NAN_DIAGONAL[:, None], participant=2)
+    np.testing.assert_allclose(found.values, PAIRS[2], rtol=1e-6)
+
+
 def test_matlab_versions_are_told_apart(tmp_path):
     read_array("mat", tmp_path, SQUARES)
     with pytest.raises(ValueError, match=r"published\.mat cannot be read as HDF5 .*read_matlab_rdms"):

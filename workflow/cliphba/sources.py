@@ -305,8 +305,8 @@ class RDMFile(Section):
     def _named_array(self) -> RDMFile:
         if (self.variable is not None) != (self.format in ("hdf5", "matlab")):
             raise ValueError("variable: name the array of an hdf5 or matlab file, and of no other")
-        if self.averaged_samples > 1 and self.format != "numpy":
-            raise ValueError("averaged_samples: only files of format numpy are averaged")
+        if self.averaged_samples > 1 and self.format == "rsatoolbox":
+            raise ValueError("averaged_samples: files of rsatoolbox are not averaged")
         if self.axes is not None and self.format == "rsatoolbox":
             raise ValueError("axes: files of rsatoolbox say themselves what their axes are")
         return self

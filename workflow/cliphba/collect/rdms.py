@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,12 +110,12 @@ def reader(path: Path, file: RDMFile, position: int, order: Sequence[str] | None
         if file.format == "rsatoolbox":
             return exchange.read_rsatoolbox_rdms(path, order, times_ms, participant=position, times=times)
         known = list(order or [])
+        settings: dict[str, Any] = {
+            "participant": position, "window": file.averaged_samples, "times": times, "axes": axes,
+        }  # fmt: skip
         if file.format == "numpy":
-            window = file.averaged_samples
-            return exchange.read_numpy_rdms(
-                path, known, times_ms, participant=position, window=window, times=times, axes=axes
-            )
+            return exchange.read_numpy_rdms(path, known, times_ms, **settings)
         named = exchange.read_hdf5_rdms if file.format == "hdf5" else exchange.read_matlab_rdms
-        return named(path, known, times_ms, participant=position, variable=str(file.variable), times=times, axes=axes)
+        return named(path, known, times_ms, variable=str(file.variable), **settings)
 
     return read

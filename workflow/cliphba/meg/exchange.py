@@ -45,6 +45,7 @@ def read_hdf5_rdms(
     *,
     participant: int,
     variable: str = "mat",
+    window: int = 1,
     times: Chosen = ALL,
     axes: Sequence[Axis] | None = None,
 ) -> RDMs:
@@ -65,8 +66,10 @@ def read_hdf5_rdms(
         Which one, counted from 0; 0 where the array has no such axis.
     variable
         Name of the array.
+    window
+        Number of samples that are averaged, as in `read_numpy_rdms`; 1 for none.
     times
-        Which of `times_ms` to read, as a slice or as indices.
+        Which of `times_ms` (those that are left, if samples are averaged) to read, as a slice or as indices.
     axes
         What the axes of the array are, as Python sees them; by default the one of `ORDERS` that fits.
 
@@ -87,8 +90,9 @@ def read_hdf5_rdms(
         if not isinstance(array, h5py.Dataset):
             raise ValueError(_no_variable(path, variable, [name for name in file if not name.startswith("#")]))
         return _gather(
-            array, path, stimuli, times_ms, participant=participant, times=times, axes=axes, variable=variable
-        )
+            array, path, stimuli, times_ms, participant=participant, times=times, axes=axes, variable=variable,
+            window=window,
+        )  # fmt: skip
 
 
 def read_matlab_rdms(
@@ -98,6 +102,7 @@ def read_matlab_rdms(
     *,
     participant: int,
     variable: str = "result_dsm",
+    window: int = 1,
     times: Chosen = ALL,
     axes: Sequence[Axis] | None = None,
 ) -> RDMs:
@@ -105,8 +110,8 @@ def read_matlab_rdms(
 
     Parameters
     ----------
-    path, stimuli, times_ms, participant, variable, times, axes
-        As in `read_hdf5_rdms`.
+    path, stimuli, times_ms, participant, variable, window, times, axes
+        As in `read_hdf5_rdms`; axes of length 1 beyond the four known ones are dropped.
 
     Returns
     -------
@@ -120,7 +125,19 @@ def read_matlab_rdms(
     """
     path = Path(path)
     array = _load_matlab(path, variable)
-    return _gather(array, path, stimuli, times_ms, participant=participant, times=times, axes=axes, variable=variable)
+    # published arrays may have an axis for the only session
+    array = array.squeeze() if array.ndim > len(ORDERS[0]) else array
+    return _gather(
+        array,
+        path,
+        stimuli,
+        times_ms,
+        participant=participant,
+        times=times,
+        axes=axes,
+        variable=variable,
+        window=window,
+    )
 
 
 def read_numpy_rdms(
