@@ -49,15 +49,16 @@ PROMPTS = (
 )
 
 
-def make_backbone(folder: Path, *, seed: int = 0) -> Path:
+def make_backbone(folder: Path, *, seed: int = 0, context_length: int = 12) -> Path:
     """Write a backbone folder with random weights, the blocks strong enough to matter."""
+    architecture = {**ARCHITECTURE, "text_cfg": {**ARCHITECTURE["text_cfg"], "context_length": context_length}}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        clip = open_clip.CLIP(**ARCHITECTURE)
+        clip = open_clip.CLIP(**architecture)
         for name, parameter in clip.named_parameters():
             if parameter.ndim == 2 and "resblocks" in name:
                 torch.nn.init.normal_(parameter, std=0.2)
-    save_backbone(clip, ARCHITECTURE, PREPROCESSING, folder)
+    save_backbone(clip, architecture, PREPROCESSING, folder)
     return folder
 
 
