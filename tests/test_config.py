@@ -224,3 +224,38 @@ def test_external_sets_come_back_from_yaml_each_with_its_keys_explained():
     text = studies.to_yaml(studies.DEMO, "A title.")
     assert load_study(yaml.safe_load(text)).external_sets == studies.DEMO.external_sets
     assert text.count("# Name of the set in paths and tables.\n    - name: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": "epo.fif"}, r"files: \{participant\} must stand in it"),
+        ({"files": "{participant}_{session}_epo.fif"}, "sessions: name them, since"),
+        ({"sessions": ["1", "2"]}, "sessions: give either session_column"),
+        ({"events": {"pattern": ".jpg"}}, r"events.pattern: needs a group"),
+        ({"events": {"pattern": "(.jpg"}}, r"events.pattern: is no regular expression"),
+    ],
+)
+def test_epochs_that_cannot_be_found_are_refused(changes, message):
+    recordings = {"kind": "epochs", "files": "{participant}_epo.fif", **changes}
+    stimuli = {"images": "images", "training_images": 20, "validation_images": 4, "test_images": 4}
+    with pytest.raises(ConfigurationError, match=message):
+        load_study({**LEAST, "simulation": None, "data": {"stimuli": stimuli, "recordings": recordings}})
+
+
+@pytest.mark.parametrize(
+    ("stimuli", "behavior", "message"),
+    [
+        ({"split": "table"}, {"kind": "clip"}, "split is `table`, but there is none"),
+        ({"split": "judged"}, {"kind": "clip"}, "split is `judged`, but behavior has no judgements"),
+        ({"pattern": "(a)", "table": "stimuli.tsv"}, {"kind": "clip"}, "pattern and table are both given"),
+        ({}, {"kind": "clip", "rdm": "a.tsv", "triplets": "b.tsv"}, "triplets and rdm are both given"),
+        ({}, {"kind": "clip", "prompts": ["red", "red", "round"]}, "a text stands there twice"),
+    ],
+)
+def test_pictures_and_judgements_that_do_not_go_together_are_refused(stimuli, behavior, message):
+    given = {"images": "images", "training_images": 20, "validation_images": 4, "test_images": 4, **stimuli}
+    recordings = {"kind": "epochs", "files": "{participant}_epo.fif"}
+    data = {"stimuli": given, "recordings": recordings, "behavior": behavior}
+    with pytest.raises(ConfigurationError, match=message):
+        load_study({**LEAST, "simulation": None, "data": data})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-def planned(folder: Path, study: dict, *targets: str) -> dict[str, int]:
-    """Rules and numbers of jobs that are planned from nothing."""
+def planned(folder: Path, study: dict, *targets: str) -> list[tuple[str, str]]:
+    """Rule of each job that is planned from nothing, and what Snakemake says of it."""
     found = given.snakemake(folder, study, "-n", "--forceall", *targets)
     assert found.returncode == 0, found.stdout + found.stderr
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", found.stdout, flags=re.MULTILINE)}
+    blocks = re.split(r"^(?:local)?rule (\w+):$", found.stdout.partition("Job stats")[2], flags=re.MULTILINE)[1:]
+    return list(zip(blocks[::2], blocks[1::2], strict=True))
 
 
 @pytest.mark.parametrize("recordings", [given.RDMS, given.EPOCHS], ids=lambda settings: settings["kind"])
@@ -57,8 +59,18 @@ def test_group_models_are_planned_from_every_kind_of_data(folder, recordings, ju
     imports = {"import_rdm": 3} if recordings["kind"] == "rdms" else {"import_epochs": 3, "decode_rdm": 3}
     expected = {"collect_stimuli": 1, **imports, "import_backbone": 1, model: 1, "collect_judgements": collected}
     expected |= {"initialise_reweighting": 1, "fit_group_reweighting": 1, "tune_group": 1}
-    jobs.pop("total")
-    assert jobs == {rule: count for rule, count in expected.items() if count}
+    assert Counter(rule for rule, _ in jobs) == Counter(expected)
+    for rule, said in jobs:
+        assert all(re.search(rf"^ +{word}: ", said, flags=re.MULTILINE) for word in ("log", "benchmark")), rule
+        assert all(re.search(rf"{word}=\d+", said) for word in ("mem_mb", "runtime")), rule
+
+
+def test_evaluation_sets_are_planned(folder):
+    study = given.settings(given.RDMS, {"kind": "clip"}, evaluation_sets=[given.SET])
+    targets = [f"{RESULTS}/rdm/external/others/{name}.parquet" for name in given.SET["participants"]]
+    jobs = planned(folder, study, *targets)
+    assert Counter(rule for rule, _ in jobs) == {"collect_external_stimuli": 1, "import_external_rdm": 2}
+    assert all("benchmark: " in said and "mem_mb=" in said and "log: " in said for _, said in jobs)
 
 
 def make(folder: Path, study: dict, *targets: str) -> None:

@@ -245,6 +245,8 @@ class EpochsRecordings(Section):
     def _names(self) -> EpochsRecordings:
         if "{participant}" not in self.files:
             raise ValueError("files: {participant} must stand in it, or all participants would have the same file")
+        if "{session}" in self.files and not self.sessions:
+            raise ValueError("sessions: name them, since {session} stands in files for each")
         if self.sessions and ("{session}" in self.files) == (self.session_column is not None):
             raise ValueError(
                 "sessions: give either session_column, the column that names the session, or put {session} into files"
