@@ -52,6 +52,8 @@ def draw(
     # bars of both panels last: they extend the axis that both share
     style.significance_bars(right, kept)
     style.significance_bars(left, [(mean_of(complexity, COMPLEXITY), GREY)])
+    # names last: how far apart they must stand depends on the range of both panels
+    _name_ends(right, whole, without)
     left.set_ylabel("Alignment with MEG (\N{GREEK SMALL LETTER RHO})")
     people = complexity["participant"].nunique()
     left.set_title(f"Complexity: {people} participants, {stated.images(complexity)}", loc="left")
@@ -74,6 +76,9 @@ def _draw_group(axes: Axes, whole: pd.DataFrame, left: pd.DataFrame, ceiling: pd
     style.ceiling_band(axes, ceiling)
     style.curve(axes, left, BLUE, value="rho")
     axes.plot(whole["time_ms"], whole["rho"], color=PALE, linestyle="--")
+
+
+def _name_ends(axes: Axes, whole: pd.DataFrame, left: pd.DataFrame) -> None:
     curves = {"as it is": whole, "partialled out": left}
     ends = {name: float(curve["rho"].iloc[-1]) for name, curve in curves.items() if len(curve)}
     style.name_curves(axes, ends, {"as it is": PALE, "partialled out": BLUE})

@@ -38,7 +38,9 @@ def draw(reweighting: Mapping[str, pd.DataFrame], *, note: str | None = None) ->
     differences = {name: one - group for name, one in sorted(weights.items())}
     rows = int(np.ceil((len(differences) + 1) / COLUMNS))
     figure = style.new_figure(180, 18 + 38 * rows, note=note)
-    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    # labels of the whole figure would stand where its note does
+    (body,) = figure.subfigures(1, 1, squeeze=False).flat
+    panels = body.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     whole = style.heat_map(panels[0], group, cmap="viridis", vmin=0)
     panels[0].set_title(style.LABELS[GROUP])
     largest = max(np.abs(one).max(axis=None) for one in differences.values())
@@ -53,8 +55,8 @@ def draw(reweighting: Mapping[str, pd.DataFrame], *, note: str | None = None) ->
     for axes in panels[: len(differences) + 1][-COLUMNS:]:
         # below the last panel of a column nobody else shows the times
         axes.tick_params(labelbottom=True)
-    figure.supxlabel("Time from picture onset (ms)", fontsize=8)
-    figure.supylabel("Vision block (input to output)", fontsize=8)
-    figure.colorbar(whole, ax=panels, label="Weight", aspect=40)
-    figure.colorbar(image, ax=panels, label="Difference of weights", aspect=40)
+    body.supxlabel("Time from picture onset (ms)", fontsize=8)
+    body.supylabel("Vision block (input to output)", fontsize=8)
+    body.colorbar(whole, ax=panels, label="Weight", aspect=40)
+    body.colorbar(image, ax=panels, label="Difference of weights", aspect=40)
     return figure
