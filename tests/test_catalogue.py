@@ -4,10 +4,13 @@ import inspect
 from importlib import import_module
 
 import pytest
+import yaml
 
 from cliphba import tables
+from cliphba.config import load_study
 from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES
 from cliphba.figures.wording import HALVES, Facts
+from tests.conftest import ROOT
 
 #: A study of each kind: of real data, with halves of other things than sessions or none, and less judged or nothing.
 STUDIES = {
@@ -94,3 +97,41 @@ def test_a_note_says_what_the_data_are():
     assert (
         STUDIES["none"].note_of_external_sets() == "Published RDMs of other people; Behavior model of another study"
     )
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_an_introduction_tells_what_is_there(name):
+    told = STUDIES[name].introduction(7)
+    assert "of the MEG of 7 participants (the group model)" in told
+    assert told.endswith(".")
+    assert not {"{", "}", "None"} & set(told.split())
+    expected = {
+        "simulated": "images and recording sessions that no training saw. The data are simulated:",
+        "published": "By the published protocol: alignment with MEG is that with the images and sessions of tr",
+        "sessions": "(the Behavior model), to the time course",
+        "runs": "images and runs that no training saw.",
+        "trials": "CLIP as it is, read by prompts (the Behavior model), and fine-tuned to the time course",
+        "none": "were trained on: claims are independent in images only.",
+    }
+    assert expected[name] in told
+    assert ("simulated" in told) == STUDIES[name].simulated
+    assert ("Nobody judged" in told) == (STUDIES[name].judgements is None)
+    assert ("in another study" in told) == (STUDIES[name].behavior == "adopted")
+
+
+def test_eeg_is_called_by_its_name():
+    facts = Facts(simulated=False, eeg=True)
+    assert "the time course of the EEG, which is called MEG here, of 3 participants" in facts.introduction(3)
+    assert "what is called MEG is EEG" in facts.note()
+
+
+@pytest.mark.parametrize("name", ["tiny", "demo-published", "cichy-118", "template"])
+def test_facts_are_those_of_the_study(name):
+    study = load_study(yaml.safe_load((ROOT / f"config/studies/{name}.yaml").read_text()))
+    expected = {
+        "tiny": Facts(),
+        "demo-published": Facts(evaluated_on="training"),
+        "cichy-118": Facts(simulated=False, parts=None, judgements=None, behavior="adopted", external_sets=False),
+        "template": Facts(simulated=False, judgements=None, behavior="clip", external_sets=False),
+    }
+    assert Facts.of(study) == expected[name]

@@ -10,6 +10,7 @@ import pytest
 from cliphba import readable
 from cliphba.evaluate import findings
 from cliphba.figures.catalogue import MAIN_TABLES
+from cliphba.figures.wording import HALVES
 
 BOTH = {"independent_images": True, "independent_data": True, "independent_people": False}
 
@@ -92,6 +93,14 @@ def test_markdown_is_a_table_with_what_n_is_below(summary):
     assert cells[0] == list(arranged.columns)
     assert cells[2:] == arranged.to_numpy().tolist()
     assert told == readable.CLAIMS
+
+
+@pytest.mark.parametrize("halves_of", ["runs", None])
+def test_a_table_of_real_data_tells_what_halves_are_made_of(summary, halves_of):
+    summary.attrs["settings"] = {"halves_of": halves_of}
+    told = HALVES[halves_of]
+    assert readable.markdown(summary).endswith(f"{readable.CLAIMS} {told}.")
+    assert told in readable.page(summary)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cliphba.evaluate.findings import FACTOR_TRUTHS, LABELS
 from cliphba.evaluate.individuals import MODEL_FREE
 from cliphba.figures import style
 from cliphba.figures.catalogue import MAIN_TABLES
+from cliphba.figures.wording import HALVES
 from cliphba.tables import INDEPENDENCE
 
 PARTICIPANTS, MINUS = "participants", "\N{MINUS SIGN}"
@@ -232,7 +233,9 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def remarks(frame: pd.DataFrame) -> str:
     """Say what has to be known to read a main table."""
     told = [f"{frame.attrs[what]} {what}" for what in ("images", "participants", "judges") if frame.attrs.get(what)]
-    return _after("n: ", ", ".join(told), ". ") + REMARKS.get(frame.attrs["kind"], CLAIMS)
+    settings = frame.attrs.get("settings", {})
+    halves = f" {HALVES[settings['halves_of']]}." if "halves_of" in settings else ""
+    return _after("n: ", ", ".join(told), ". ") + REMARKS.get(frame.attrs["kind"], CLAIMS) + halves
 
 
 def _fill(table: pd.DataFrame, title: str, told: str) -> str:

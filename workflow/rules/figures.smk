@@ -1,5 +1,7 @@
 # Figures: drawn from tables alone.
 
+# the report knows nothing but the configuration
+config["introduction"] = FACTS.introduction(len(STUDY.participants))
 NOTE = FACTS.note()
 NOTES = dict.fromkeys(["external", "external_summary"], FACTS.note_of_external_sets())
 

@@ -1,4 +1,4 @@
-"""What is said of a study's data beside its figures and tables: notes, captions, and which figures there are.
+"""What is said of a study's data beside its figures and tables: notes, captions, the report's introduction.
 
 Captions are templates: what a study does not have is not spoken of.
 """
@@ -30,6 +30,13 @@ BEHAVIOR = {
     "clip": "Behavior model: CLIP as it is, read by prompts",
 }
 EEG = "what is called MEG is EEG"
+#: What a study's models are, as its report begins; before that of the group model and of personal ones.
+BEGUN = {
+    "learnt": "CLIP fine-tuned to human similarity judgements (the Behavior model),",
+    "adopted": "CLIP fine-tuned to human similarity judgements in another study (the Behavior model),",
+    "clip": "CLIP as it is, read by prompts (the Behavior model), and fine-tuned",
+}
+SIMULATED = "The data are simulated: numbers say that the software finds what was put in, and nothing about people."
 _TEMPLATES = Environment(undefined=StrictUndefined, autoescape=False)
 
 
@@ -96,6 +103,32 @@ class Facts:
     def caption(self, template: str) -> str:
         """Fill in a caption."""
         return _TEMPLATES.from_string(template).render(self._phrases())
+
+    def introduction(self, participants: int) -> str:
+        """Begin the report of a study of so many people."""
+        signal = "EEG, which is called MEG here," if self.eeg else "MEG"
+        return " ".join(
+            [
+                f"Vision models that see as people do: {BEGUN[self.behavior]} to the time course of the {signal} of "
+                f"{participants} participants (the group model), and to each single person's (personal models).",
+                self._measured(),
+                *([SIMULATED] if self.simulated else []),
+                *([] if self.judgements else ["Nobody judged the similarity of the test images."]),
+            ]
+        )
+
+    def _measured(self) -> str:
+        """Say what models are measured on."""
+        if self.evaluated_on == "training":
+            data = self._phrases()["data"]
+            return f"By the published protocol: alignment with MEG is that with the {data} of training."
+        if self.parts is None:
+            return (
+                "Every model is measured on images that no training saw, but in the recordings that models of MEG "
+                "were trained on: claims are independent in images only."
+            )
+        recorded = "recording sessions" if self.parts == "sessions" else self.parts
+        return f"Every model is measured on images and {recorded} that no training saw."
 
     def note(self) -> str:
         """Say what the data of a figure or table are."""
