@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,11 @@ from tests.conftest import ROOT
 
 DIMENSIONS = [f"dimension {number}" for number in range(1, 6)]
 BLOCKS = (1, 2, 3)
+#: What a plan has to know of a CLIP.
+TOWERS = {
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 3},
+    "text_cfg": {"context_length": 12, "vocab_size": 100, "width": 24, "layers": 2},
+}
 #: Photographs are of any shape and mode; none is as the simulated ones are.
 SHAPES = ((60, 40), (40, 60), (50, 50), (64, 32))
 MODES = ("RGB", "L", "RGBA", "P")
@@ -202,3 +208,25 @@ def _write_saliency(made: ArrayStudy, test: list[str]) -> None:
     maps = np.random.default_rng(0).random((len(rows), 16)).astype(np.float32)
     folder = made.results / "evaluation/saliency"
     tables.write(rows.assign(saliency=list(maps)), folder / "saliency.parquet", "saliency")
+
+
+def lay_out(folder: Path, given: dict[str, Any]) -> ArrayStudy:
+    """Write a study's settings beside empty files in place of its data, of which its plan knows no more."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(given))
+    made = ArrayStudy(folder, load_study(given))
+    for name in ("images", "bids"):
+        (folder / name).mkdir()
+    numbers = [name.removeprefix("sub-") for name in made.study.participants]
+    files = ["rdms.npy", "rdm.tsv", "embedding.tsv", "triplets.tsv", "other/behavior.safetensors"]
+    files += [f"{number}_epo.fif" for number in numbers]
+    files += [
+        f"bids/sub-{number}/ses-01/meg/sub-{number}_ses-01_task-pictures_run-{run}_meg.fif"
+        for number in numbers
+        for run in BIDS["runs"]
+    ]
+    files += [f"backbone/open_clip_{name}" for name in ("config.json", "model.safetensors")]
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "backbone/open_clip_config.json").write_text(json.dumps({"model_cfg": TOWERS}))
+    return made
