@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from cliphba.clip.adapters import AdapterPlan
 from cliphba.clip.backbone import load_backbone
 from cliphba.config import Adapter
-from cliphba.models.adopted import adopt_model, clip_itself
+from cliphba.models.adopted import adopt_model, check_unseen, clip_itself
 from cliphba.models.checkpoint import Checkpoint, build_model, read_checkpoint, save_checkpoint
 from cliphba.models.export import export_adapters, export_merged
 from tests.small_clip import PROMPTS, pictures, trained_adapter
@@ -92,3 +93,26 @@ def test_clip_itself_is_exported_merged_but_has_no_adapters(clip, backbone, back
     assert not (tmp_path / "adapters").exists()
     with pytest.raises(ValueError, match="block_type"):
         load_backbone(tmp_path / "merged")
+
+
+def test_what_was_adopted_itself_is_refused(trained, here):
+    again = adopt_model(trained, Path("other.safetensors"), **here)
+    with pytest.raises(ValueError, match=r"other.safetensors was itself adopted.*name the model of the study that"):
+        adopt_model(again, Path("other.safetensors"), **here)
+
+
+def named(*hashes, split):
+    names = [f"{split}-{number}" for number in range(len(hashes))]
+    return pd.DataFrame({"stimulus": names, "split": split, "sha256": hashes})
+
+
+def test_pictures_that_a_model_was_trained_on_cannot_be_held_out():
+    elsewhere = pd.concat(
+        [named("a", "b", split="train"), named("c", split="validation"), named("d", split="test")], ignore_index=True
+    )
+    # what is trained on here may have been trained on there, and what was held out there may be held out here
+    check_unseen(pd.concat([named("a", "c", split="train"), named("d", "e", split="test")]), elsewhere, Path("there"))
+    for seen in "abc":
+        told = "there: 1 test pictures of this study, such as test-1, are among those that the Behavior model adopted"
+        with pytest.raises(ValueError, match=told):
+            check_unseen(named("e", seen, split="test"), elsewhere, Path("there"))

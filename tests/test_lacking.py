@@ -83,6 +83,14 @@ def test_every_row_about_recordings_tells_whether_they_stood_apart(study):
     assert (study.results / "evaluation/reliability.parquet").exists() == study.study.has_halves
 
 
+def test_images_are_independent_where_it_is_known_what_models_were_trained_on(study):
+    """Of a Behavior model that comes without its study nobody knows; plain CLIP was trained on none of them."""
+    alignment = everything(study)[Path("group/alignment.parquet")]
+    known = alignment.groupby("model")["independent_images"].all()
+    adopted = study.study.data.behavior.kind == "model"
+    assert known.to_dict() == {"clip": True, "behavior": not adopted, "group": not adopted}
+
+
 def test_what_halves_are_made_of_travels_into_every_table(study):
     found = {path: table.attrs["settings"] for path, table in everything(study).items() if path.parts[0] != "judges"}
     assert {one["halves_of"] for one in found.values()} == {study.study.halves_of}

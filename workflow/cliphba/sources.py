@@ -429,6 +429,11 @@ class ModelBehavior(Judgements):
         """Checkpoints that it is made from."""
         return _files(self.model)
 
+    @property
+    def stimuli(self) -> Path:
+        """Table of the other study's stimuli, which tells what the model was trained on: beside its models."""
+        return path_of(self.model).parent.parent / "source" / "stimuli.parquet"
+
 
 class CLIPBehavior(Judgements):
     """CLIP itself, no judgements having been learnt."""

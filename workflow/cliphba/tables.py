@@ -275,6 +275,18 @@ def recorded(stimuli: pd.DataFrame, split: str) -> list[str]:
     return list(stimuli.loc[(stimuli["image_set"] == "recorded") & (stimuli["split"] == split), "stimulus"])
 
 
+def seen_pictures(stimuli: pd.DataFrame, elsewhere: pd.DataFrame) -> list[str]:
+    """List stimuli whose picture is, byte for byte, one that a study trains on, or stops training by.
+
+    Parameters
+    ----------
+    stimuli, elsewhere
+        Tables of kind ``stimuli``: those asked about, and all of that study.
+    """
+    trained = elsewhere.loc[elsewhere["split"] != "test", "sha256"]
+    return list(stimuli.loc[stimuli["sha256"].isin(trained), "stimulus"])
+
+
 def _positions(stimuli: Sequence[str], *, among: Sequence[str]) -> NDArray[np.intp]:
     position = {stimulus: index for index, stimulus in enumerate(among)}
     missing = [stimulus for stimulus in stimuli if stimulus not in position]

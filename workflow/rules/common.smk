@@ -24,6 +24,11 @@ NAMES = [str(path_of(NAMED.names))] if NAMED is not None and NAMED.names else []
 # simulated ones are sessions.
 FACTS = Facts.of(STUDY)
 HALVES_OF = {} if STUDY.simulation is not None else {"halves_of": STUDY.halves_of}
+# The table of stimuli of the study that Behavior is adopted from; if it is not there, nobody knows which images models
+# were trained on.
+ELSEWHERE = STUDY.data.behavior.stimuli if FACTS.behavior == "adopted" else None
+TRAINED_ELSEWHERE = [str(ELSEWHERE)] if ELSEWHERE and ELSEWHERE.exists() else []
+IMAGES_KNOWN = ELSEWHERE is None or bool(TRAINED_ELSEWHERE)
 
 # How a cluster is asked for a GPU. Most take a number of them, some a generic resource such as gpu:1 instead; the rest is
 # as for all jobs if nothing is said. docs/cluster.md has these variables and those of slurm/config.yaml.
@@ -137,8 +142,8 @@ def external_table(image_set, kind):
 
 
 def images_held_out(study):
-    """Tell whether the images that models are compared on have shaped nothing: no target, no curves."""
-    return study.protocol.statistics_from == "training"
+    """Tell whether it is known that images that models are compared on have shaped nothing: no target, no curves."""
+    return study.protocol.statistics_from == "training" and IMAGES_KNOWN
 
 
 def trained_on(study, level):

@@ -41,6 +41,7 @@ rule evaluate_external_set:
         behavior=f"{RESULTS}/embeddings/{SET}/behavior.parquet",
         group=f"{RESULTS}/embeddings/{SET}/group.parquet",
         stimuli=f"{SET_SOURCE}/stimuli.parquet",
+        trained_on=[f"{SOURCE}/stimuli.parquet", *TRAINED_ELSEWHERE],
         rdms=lambda wildcards: expand(
             f"{RESULTS}/rdm/external/{wildcards.image_set}/{{participant}}.parquet",
             participant=external_setting("participants")(wildcards),
@@ -67,6 +68,7 @@ rule evaluate_external_set:
         **asks(demands.evaluate(STUDY, models=len(SHARED))),
     params:
         procedure=PROCEDURE,
+        images_known=IMAGES_KNOWN,
     script:
         "../scripts/evaluate_external_set.py"
 

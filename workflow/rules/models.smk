@@ -39,6 +39,9 @@ else:
         input:
             backbone=BACKBONE,
             model=STUDY.data.behavior.models,
+            # test pictures are to be others than those that it was trained on, where these are known
+            stimuli=f"{SOURCE}/stimuli.parquet",
+            trained_on=TRAINED_ELSEWHERE,
         output:
             BEHAVIOR_MODEL,
         log:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from cliphba import progress, tables
 from cliphba.clip.backbone import load_backbone
 from cliphba.labels import THINGS_LABELS
-from cliphba.models.adopted import adopt_model, clip_itself
+from cliphba.models.adopted import adopt_model, check_unseen, clip_itself
 from cliphba.models.checkpoint import build_model, read_checkpoint, save_checkpoint
 from cliphba.sources import Behavior, CLIPBehavior
 
@@ -24,6 +24,9 @@ if isinstance(behavior, CLIPBehavior):
 else:
     (origin,) = map(Path, inputs.model)
     checkpoint = adopt_model(read_checkpoint(origin), origin, **here)
+if inputs.trained_on:
+    stimuli, elsewhere = (tables.read(path, "stimuli") for path in (inputs.stimuli, inputs.trained_on[0]))
+    check_unseen(stimuli, elsewhere, Path(inputs.trained_on[0]))
 # before anything is trained upon it: does it fit, and can this CLIP read all of the prompts?
 build_model(checkpoint, backbone)
 made_by = tables.provenance(

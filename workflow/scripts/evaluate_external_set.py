@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cliphba import progress, tables
 from cliphba.evaluate import group
-from cliphba.evaluate.findings import Independence, Procedure
+from cliphba.evaluate.findings import UNTRAINED, Independence, Procedure
 from cliphba.pictures import as_png
 
 # Pictures that go with the results.
@@ -20,12 +20,15 @@ models = {
     Path(path).stem: tables.read_embedding(path).series(shown).at(times_ms)
     for path in (inputs.clip, inputs.behavior, inputs.group)
 }
+# nobody of the set is of the study; its pictures may be
+seen = [name for path in inputs.trained_on for name in tables.seen_pictures(stimuli, tables.read(path, "stimuli"))]
+apart = Independence(images=params.images_known and not seen, data=True, people=True)
 found = group.evaluate(
     models,
     measured,
     None,
     Procedure(**params.procedure),
-    independence=dict.fromkeys(models, Independence(images=True, data=True, people=True)),
+    independence={group.CLIP: UNTRAINED, group.BEHAVIOR: apart, group.GROUP: apart},
 )
 examples = stimuli.head(EXAMPLES)
 found["pictures"] = examples[["stimulus"]].assign(png=[as_png(Path(path)) for path in examples["path"]])

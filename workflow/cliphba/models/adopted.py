@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from cliphba.config import ImagePreparation
 from cliphba.models.checkpoint import Checkpoint
+from cliphba.tables import seen_pictures
 
 
 def adopt_model(
@@ -29,12 +32,18 @@ def adopt_model(
     Raises
     ------
     ValueError
-        If it is no Behavior model, or was trained on other weights or other preparations of images.
+        If it is no Behavior model, was adopted itself, or was trained on other weights or other preparations of
+        images.
     """
     if found.kind != "behavior":
         raise ValueError(
             f"{origin} is a model over time, but data.behavior.model must be a Behavior model: name "
             "models/behavior.safetensors of that study"
+        )
+    if "adopted" in found.metadata:
+        raise ValueError(
+            f"{origin} was itself adopted, so that it is not known what it was trained on: name the model of the "
+            "study that trained it"
         )
     if found.backbone_sha256 != weights_sha256:
         raise ValueError(
@@ -47,6 +56,29 @@ def adopt_model(
             f"`{images}`: make them alike"
         )
     return replace(found, backbone=str(backbone), metadata={"adopted": dict(found.metadata)})
+
+
+def check_unseen(stimuli: pd.DataFrame, elsewhere: pd.DataFrame, origin: Path) -> None:
+    """Refuse a Behavior model that was trained on a picture that this study holds out.
+
+    Parameters
+    ----------
+    stimuli, elsewhere
+        Tables of kind ``stimuli``, of this study and of the other one.
+    origin
+        File of the latter, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a test picture here is one of training there, byte for byte.
+    """
+    seen = seen_pictures(stimuli[stimuli["split"] == "test"], elsewhere)
+    if seen:
+        raise ValueError(
+            f"{origin}: {len(seen)} test pictures of this study, such as {seen[0]}, are among those that the "
+            "Behavior model adopted from there was trained on: hold out others (data.stimuli.split), or adopt another"
+        )
 
 
 def clip_itself(
