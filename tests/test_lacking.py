@@ -32,14 +32,19 @@ STUDIES = {
     "trials": settings("trials", people=6, test_images=4, recordings=EPOCHS, behavior={"kind": "clip"}),
 }  # fmt: skip
 EVALUATIONS = ("judges", "group", "individuals", "dynamics", "layers", "complexity")
-RULES = [f"evaluate_{one}" for one in EVALUATIONS] + ["summarise", "describe_decoding", "write_out_table"]
+RULES = [f"evaluate_{one}" for one in EVALUATIONS] + [
+    "summarise",
+    "describe_decoding",
+    "write_out_table",
+    "write_out_headlines",
+]
 
 
 @pytest.fixture(scope="module", params=STUDIES)
 def study(request, tmp_path_factory) -> ArrayStudy:
     """A study whose models and recordings are arrays, evaluated."""
     made = array_study.make(tmp_path_factory.mktemp("lacking") / request.param, STUDIES[request.param])
-    made.run("summary.parquet", "summary.md", "evaluation/decoding.parquet", rules=RULES)
+    made.run("summary.md", "headlines.html", "evaluation/decoding.parquet", rules=RULES)
     return made
 
 

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES, SECTIONS, heading
+from cliphba.figures.wording import Facts
 from tests import browser
 from tests.tiny_study import RESULTS, snakemake
 
@@ -131,7 +132,7 @@ def test_a_figure_is_shown_with_its_caption(page, study, name):
     kind = "html" if entry.moving else "svg"
     assert content(shown) == (study / RESULTS / f"figures/{name}.{kind}").read_bytes()
     caption = call(page, "caption", entry.title)
-    assert caption.startswith(flat(entry.caption))
+    assert caption.startswith(flat(Facts().caption(entry.caption)))
     assert f"{RESULTS}/" in caption
     assert "Simulated data" in caption
 

@@ -114,7 +114,7 @@ CATALOGUE: dict[str, Entry] = {
         section="Summary",
         title="What was found",
         caption="""\
-The headline findings, each kind on a scale of its own, on {{ data }} that no training saw (published protocol:
+The headline findings, each kind on a scale of its own, on {{ data }} that {{ no_training }} saw (published protocol:
 alignment and identification on those of training). Lines are 95 % intervals; grey bands noise ceilings of the same
 quantity; thin vertical lines mark zero or chance. p over images says that a finding holds for these people and other
 images, p over people that it holds for other people and these images: a claim about people in general needs

@@ -124,11 +124,15 @@ class Facts:
             return f"By the published protocol: alignment with MEG is that with the {data} of training."
         if self.parts is None:
             return (
-                "Every model is measured on images that no training saw, but in the recordings that models of MEG "
-                "were trained on: claims are independent in images only."
+                f"Every model is measured on images that {self._no_training} saw, but in the recordings that models "
+                "of MEG were trained on: claims are independent in images only."
             )
         recorded = "recording sessions" if self.parts == "sessions" else self.parts
-        return f"Every model is measured on images and {recorded} that no training saw."
+        return f"Every model is measured on images and {recorded} that {self._no_training} saw."
+
+    @property
+    def _no_training(self) -> str:
+        return "no training of this study" if self.behavior == "adopted" else "no training"
 
     def note(self) -> str:
         """Say what the data of a figure or table are."""
@@ -155,7 +159,8 @@ class Facts:
             "held_out": HELD_OUT.format(self.parts) if halves else HELD_OUT_IMAGES,
             "training_images": "training images" + (", all shown equally often" if self.simulated else ""),
             "by_triplets": " (odd-one-out judgements)" if triplets else "",
-            "unseen": f"No training {'of this study ' if self.behavior == 'adopted' else ''}saw these images.",
+            "no_training": self._no_training,
+            "unseen": f"{self._no_training.capitalize()} saw these images.",
         }
 
 
