@@ -101,6 +101,9 @@ def edit_table(path: str, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     edit(pd.read_csv(path, sep="\t")).to_csv(path, sep="\t", index=False)
 
 
+RDMS = {"kind": "rdms", "file": "rdms.npy", "format": "numpy", "start_ms": -100, "step_ms": 10, "samples": 61}
+
+
 # ---- a study that is right
 
 
@@ -290,6 +293,10 @@ TRIALS = {
     "session unknown": Case(
         lambda: recordings(sessions=["01", "02", "03", "05"]),
         "data.recordings.sessions", ("sub-01 has no session 05; there are 01, 02, 03, 04", "correct sessions"),
+    ),
+    "duration not told": Case(
+        lambda: (state(RecordingDuration="n/a")(), {"preprocessing": {"line_hz": 60}})[1],
+        "preprocessing.line_hz", ("60 Hz, but the data set states 50 Hz",), fatal=False,
     ),
     "run missing": Case(
         lambda: recordings(runs=["01"]),
@@ -634,9 +641,6 @@ def test_epochs_that_are_right(files: Path) -> None:
 # ---- published RDMs, and sets of them
 
 
-RDMS = {"kind": "rdms", "file": "rdms.npy", "format": "numpy", "start_ms": -100, "step_ms": 10, "samples": 61}
-
-
 def write_rdms(path: str, *, people: int = 3, times: int = 61, images: int = 12) -> None:
     triangle = np.triu(np.ones((images, images), np.float32), 1)
     np.save(path, np.broadcast_to(triangle, (people, times, images, images)))
@@ -847,6 +851,17 @@ def test_everything_wrong_is_told_at_once(files: Path) -> None:
     assert report.text().endswith("6 problems and 2 warnings: the study cannot be run as it is")
 
 
+def test_recordings_beside_a_missing_one_are_looked_at(files: Path) -> None:
+    remove_recording()
+    set_onset(5000.0, session="04")()
+    report = look()
+    assert {one.where for one in report.problems if one.fatal} == {
+        "data.recordings.sessions",
+        "data.recordings.events.onset",
+    }
+    assert findings(report)["recordings: found"] == "11 recordings of 3 of 3 participants"
+
+
 def test_of_many_problems_that_are_alike_the_first_are_written_down(files: Path) -> None:
     rename_columns()
     report = look()
@@ -861,6 +876,34 @@ def test_the_same_problem_of_everybody_is_told_once(files: Path) -> None:
     report = look({"preprocessing": {"bad_channels": ["MEG007", "MEG008"]}})
     said = [one.what for one in report.problems if one.fatal]
     assert [text.split(",")[0] for text in said] == ["there is no channel MEG007", "there is no channel MEG008"]
+
+
+DISCREPANCIES: dict[str, Settings] = {
+    "held_out_participants": {"held_out_participants": ["sub-09"]},
+    "held_out_participants ": {"held_out_participants": ["sub-01", "sub-02"]},
+    "participants": {"participants": ["sub-01", "sub-02", "sub-02"]},
+    "backbone": {"backbone": {"architecture": None, "weights": None}},
+    "saliency.images": {"saliency": {"images": 5}},
+    "group_training.images": {"group_training": {"images": 5}},
+    "individual_training.sessions": {"individual_training": {"sessions": 1}},
+    "decoding.folds": {"data": {"recordings": {"sessions": ["01", "02"]}}},
+    "preprocessing.low_pass_hz": {"grid": {"step_ms": 20}},
+    "preprocessing.bad_channels_of": {"preprocessing": {"bad_channels_of": {"sub-09": ["MEG001"]}}},
+    "data.recordings.positions": {"data": {"recordings": {**RDMS, "positions": [0, 1]}}},
+    "downloads": {
+        "downloads": [{"to": "x", "url": "https://example.org/x"}, {"to": "x", "url": "https://example.org/y"}]
+    },
+    "study": {"simulation": {}},
+}
+
+
+@pytest.mark.parametrize("where", DISCREPANCIES)
+def test_what_does_not_go_together_hides_nothing_else(where: str, files: Path) -> None:
+    write_rdms("rdms.npy")
+    truncate("images/picture01.jpg")
+    told = {one.where for one in look(DISCREPANCIES[where]).problems if one.fatal}
+    assert where.strip() in told
+    assert "data.stimuli.images" in told or where == "study"
 
 
 def test_settings_that_leave_no_study_are_told_alone() -> None:
@@ -885,6 +928,8 @@ def test_what_will_be_downloaded_is_no_problem(tmp_path: Path, monkeypatch: pyte
     told = findings(report)
     assert told["pictures: not there yet"] == "images: run this again after the downloads"
     assert told["judgements: not there yet"].startswith("embedding.tsv, triplets.tsv")
+    numbered = look({"downloads": [{"to": "names.txt", "url": "https://example.org/n"}], **events(names="names.txt")})
+    assert findings(numbered)["recordings: not there yet"].startswith("names.txt: run this again")
     assert told["downloads: OpenNeuro"].startswith("ds000001 1.0.0 to bids: 0 of 12 sessions are there")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -47,18 +48,31 @@ class Recorded:
     @property
     def seconds(self) -> float:
         """How long it lasts; not-a-number if nothing says so."""
-        return float(self.sidecar.get("RecordingDuration") or np.nan)
+        said = self.sidecar.get("RecordingDuration")
+        return float(said) if isinstance(said, int | float) else np.nan
 
 
 def find(chapter: Chapter, settings: BIDSRecordings, participant: str) -> list[Path]:
-    """Find the recordings of a participant; those missing are all told."""
+    """Find the recordings of a participant; those missing are all told, and the others given."""
     try:
         return bids.find_recordings(settings, participant)
     except ValueError as error:
         there = recordings_of(path_of(settings.root), participant)
         told = list(explain(there, settings, participant))
         chapter.found += told or [Problem(WHERE, str(error).removeprefix(f"{WHERE}: "))]
-        return []
+        return _one_by_one(settings, participant) if there else []
+
+
+def _one_by_one(settings: BIDSRecordings, participant: str) -> list[Path]:
+    """Find those recordings that are there and not twice."""
+    found: list[Path] = []
+    sessions: list[str | None] = [*settings.sessions] or [None]
+    runs: list[str | None] = [*settings.runs] or [None]
+    for session, run in product(sessions, runs):
+        one = settings.model_copy(update={"sessions": [session] if session else [], "runs": [run] if run else []})
+        with suppress(ValueError):
+            found += bids.find_recordings(one, participant)
+    return found
 
 
 def recordings_of(root: Path, participant: str) -> list[BIDSPath]:

@@ -10,7 +10,7 @@ from cliphba.check.backbone import judge_model
 from cliphba.check.findings import Chapter, names
 from cliphba.collect.judgements import Told, embedding_of, pairs_of, read_judgements, triplets_of
 from cliphba.config import Study
-from cliphba.sources import CLIPBehavior, ModelBehavior, path_of
+from cliphba.sources import CLIPBehavior, ModelBehavior, THINGSBehavior, path_of
 
 WHERE = "data.behavior"
 # Columns that name stimuli.
@@ -55,7 +55,7 @@ def survey(chapter: Chapter, study: Study, told: Told | None, stimuli: pd.DataFr
     if told.triplets is None and told.pairs is None:
         chapter.tell("judgements of test images", "none: models are not compared with them")
     elif stimuli is not None and stimuli["split"].notna().all():
-        judge_judged(chapter, told, stimuli)
+        judge_judged(chapter, told, stimuli, things=isinstance(behavior, THINGSBehavior))
 
 
 def judge_embedding(chapter: Chapter, embedding: pd.DataFrame, stimuli: pd.DataFrame | None) -> None:
@@ -76,7 +76,7 @@ def judge_embedding(chapter: Chapter, embedding: pd.DataFrame, stimuli: pd.DataF
             chapter.tell("covered", f"{covered} of {len(stimuli)} pictures")
 
 
-def judge_judged(chapter: Chapter, told: Told, stimuli: pd.DataFrame) -> None:
+def judge_judged(chapter: Chapter, told: Told, stimuli: pd.DataFrame, *, things: bool) -> None:
     """Say how many test images people judged, and whether they judged every pair of them."""
     given = told.pairs if told.triplets is None else told.triplets
     if given is None:
@@ -88,7 +88,8 @@ def judge_judged(chapter: Chapter, told: Told, stimuli: pd.DataFrame) -> None:
     test = int((stimuli["split"] == "test").sum())
     judged = set(told.judged(stimuli[stimuli["split"] == "test"]))
     chapter.tell("judgements of test images", f"{kind}; {len(judged)} of {test} test images are named")
-    if unknown:
+    # of THINGS, people judged objects that a study need not show
+    if unknown and not things:
         chapter.warn(
             WHERE,
             f"judgements name {len(unknown)} pictures that are not of the study: {names(unknown)}; they are left out",

@@ -102,12 +102,12 @@ class Stage(NamedTuple):
 def stages(study: Study) -> list[Stage]:
     """List what `all` computes, but for variants of the study."""
     people = len(study.participants)
-    halves = len(study.halves)
-    models = 3 + people
+    halves, models = len(study.halves), 3 + people
+    behavior = resources.tune_behavior if study.learns_behavior else resources.import_backbone
     return [
         *(_simulated(study) if study.simulation is not None else []),
         *_recorded(study, people, halves),
-        Stage("Behavior", 1, resources.tune_behavior(study) if study.learns_behavior else resources.small(), True),
+        Stage("Behavior", 1, behavior(study), True),
         Stage("initial reweighting", 1, resources.initialise(study), True),
         Stage("group, stage 1", 1, resources.reweight(study, "group"), True),
         Stage("group, stage 2", 1, resources.tune(study, "group"), True),
@@ -230,18 +230,15 @@ def _judge_memory(study: Study, machine: Machine) -> Iterator[Found]:
 
 def _judge_gpu(study: Study, machine: Machine) -> Iterator[Found]:
     yield Finding("processors", f"{machine.processors}; GPU: {', '.join(machine.gpus) or 'none'}")
-    wanting = [
-        key
-        for key, device in (("compute.device", study.compute.device), ("decoding.device", study.decoding.device))
-        if device == "cuda"
-    ]
-    if wanting and not machine.gpus:
-        yield Problem(
-            wanting[0],
-            "cuda, but this machine has no GPU that nvidia-smi knows",
-            "set it to auto or cpu, or run the study where there is one",
-            fatal=False,
-        )
+    asked = {"compute.device": study.compute.device, "decoding.device": study.decoding.device}
+    for key, device in asked.items():
+        if device == "cuda" and not machine.gpus:
+            yield Problem(
+                key,
+                "cuda, but this machine has no GPU that nvidia-smi knows",
+                "set it to cpu, or run the study where there is one",
+                fatal=False,
+            )
 
 
 def judge_size(said: Size, found: Size) -> Iterator[Problem]:

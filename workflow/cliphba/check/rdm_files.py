@@ -44,7 +44,8 @@ def survey(
     chapter.tell("RDMs", f"{settings.quantity} in {path_of(settings.file)} ({size / 1e9:.1f} GB, {settings.format})")
     chapter.tell("times", f"{len(times)} from {times[0]:g} to {times[-1]:g} ms")
     order = read_order(chapter, settings, where, stimuli)
-    if order is None and settings.format != "rsatoolbox":
+    unplaced = settings.positions is not None and len(settings.positions) != len(participants)
+    if unplaced or (order is None and settings.format != "rsatoolbox"):
         return
     for participant in participants:
         problems = len(chapter.problems)

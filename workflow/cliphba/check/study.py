@@ -56,19 +56,19 @@ def check(settings: Mapping[str, Any], results: Path, machine: Machine) -> Repor
     """
     study, problems = read_study(settings)
     chapters = [Chapter("settings", list(problems))]
-    name = settings.get("name")
     if study is None:
-        return Report(str(name or ""), chapters)
+        chapters[0].tell("not looked at", "anything else, which can be done once these settings are right")
+        return Report(str(settings.get("name") or ""), chapters)
     chapters.append(_describe(study))
     if study.data is None:
         chapters.append(_look_at_simulation(study))
     else:
         study, looked_at = _look_at_data(study, study.data)
         chapters += looked_at
-    chapters += [
-        Chapter("backbone", list(backbone.survey(study))),
-        Chapter("statistics", list(statistics.judge(study))),
-    ]
+    chapters.append(Chapter("statistics", list(statistics.judge(study))))
+    if study.data is not None and not study.backbone.given:
+        return Report(study.name, chapters)
+    chapters.append(Chapter("backbone", list(backbone.survey(study))))
     planned = plan.on_machine(study, machine)
     chapters.append(Chapter("what it takes", list(plan.judge(planned, machine, results / study.name))))
     return Report(study.name, chapters, plan.table(planned, machine))
@@ -119,11 +119,13 @@ def _look_at_recordings(
         _look_at_rdms(chapter, settings, "data.recordings", study.participants, away, stimuli)
         return study
     expected = [name for name in study.participants if not downloads.unfetched(study, name)]
-    if not expected or (isinstance(settings, BIDSRecordings) and _await(chapter, away, path_of(settings.root))):
+    if isinstance(settings, BIDSRecordings):
+        needed = [path_of(settings.root)]
+    else:
+        needed = [path_of(path) for name in expected for path in settings.paths(name)]
+    if not expected or _await(chapter, away, *needed, *_table(settings.events.names)):
         return study
     if isinstance(settings, EpochsRecordings):
-        if _await(chapter, away, *(path_of(path) for name in expected for path in settings.paths(name))):
-            return study
         known = [] if stimuli is None else list(stimuli["stimulus"])
         surveyed = epochs_files.survey(chapter, settings, study, expected, known)
     else:
