@@ -9,5 +9,7 @@ rule check:
         ENVIRONMENT
     resources:
         **asks(demands.small()),
+    params:
+        study=settings(STUDY),
     script:
         "../scripts/check.py"

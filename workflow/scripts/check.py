@@ -7,7 +7,7 @@ from cliphba.check.plan import Machine
 from cliphba.check.study import check
 
 results = Path("results")
-report = check(snakemake.config, results, Machine.here(results))
+report = check(snakemake.params.study, results, Machine.here(results))
 Path(snakemake.log[0]).write_text(f"{report.text()}\n")
 sys.stdout.write(f"{report.text()}\n")
 sys.exit(report.fatal)
