@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cliphba import config, sources
 
@@ -263,10 +264,16 @@ def _end_of_section(lines: list[str], place: str) -> int:
     return next(inner, len(lines))
 
 
+def _is_example(field: FieldInfo, value: Any) -> bool:
+    """Whether a value is written down for this study rather than what holds everywhere."""
+    return bool(value != field.get_default(call_default_factory=True))
+
+
 def _commented(place: str, section: BaseModel) -> Iterator[str]:
     """Write another kind of a section as a comment, but for settings that it shares with the kind before it."""
     usual = type(getattr(TEMPLATE.data, place)).model_fields
-    own = {name for name in type(section).model_fields if name == "kind" or name not in usual}
+    fields = type(section).model_fields
+    own = {name for name, value in section if name == "kind" or name not in usual or _is_example(fields[name], value)}
     shared = [name for name, value in section if name not in own and value is not None]
     yield f"  # {place}:" + (f"    # and {', '.join(shared)} as above" if shared else "")
     yield from (f"  # {line.removeprefix('  ')}" for line in _lines(section, 2, {}, False, own))
