@@ -930,7 +930,15 @@ def test_what_will_be_downloaded_is_no_problem(tmp_path: Path, monkeypatch: pyte
     assert told["judgements: not there yet"].startswith("embedding.tsv, triplets.tsv")
     numbered = look({"downloads": [{"to": "names.txt", "url": "https://example.org/n"}], **events(names="names.txt")})
     assert findings(numbered)["recordings: not there yet"].startswith("names.txt: run this again")
-    assert told["downloads: OpenNeuro"].startswith("ds000001 1.0.0 to bids: 0 of 12 sessions are there")
+    # 24 trials of 1.5 s with 3 sensors at 250 Hz in 12 sessions are a megabyte
+    assert told["downloads: OpenNeuro"] == (
+        "ds000001 1.0.0 to bids: 0 of 12 sessions are there, the others (about 0.0 GB) will be downloaded"
+    )
+    large = {"sensors": 10_000, "sampling_rate_hz": 1e6, "trials": 10_000}
+    (found,) = (one for one in look(recordings(openneuro=OPENNEURO, size=large)).problems if "openneuro" in one.where)
+    # 10 000 x 1.5 s x 1 000 000 Hz x 10 000 sensors x 4 bytes in each session
+    assert "take about 7200000.0 GB, but" in found.what
+    assert found.fatal
 
 
 def test_recordings_that_were_fetched_are_looked_at(files: Path) -> None:

@@ -244,12 +244,11 @@ def record(study: Study) -> Demand:
 
 def preprocess(study: Study) -> Demand:
     """Filter and cut the recordings of a participant, one session at a time, in double precision."""
-    raw_mb = amounts(study).raw_samples * _size(study).sensors * DOUBLE / MB
-    session_mb = epochs_mb(study)
+    session_raw_mb, session_mb = raw_mb(study), epochs_mb(study)
     # recordings in memory at a time, and seconds for a megabyte; for independent components there are several more
     copies, seconds = (3.5, 0.015) if study.preprocessing.ica.components is None else (9, 0.25)
-    work = len(study.sessions) * (seconds * raw_mb + 0.01 * session_mb)
-    return _shared(PLAIN_MB + copies * raw_mb + 2.5 * session_mb, work)
+    work = len(study.sessions) * (seconds * session_raw_mb + 0.01 * session_mb)
+    return _shared(PLAIN_MB + copies * session_raw_mb + 2.5 * session_mb, work)
 
 
 def decode(study: Study) -> Demand:
@@ -379,6 +378,11 @@ def _on_gpu(study: Study) -> bool:
 
 def _pairs(images: int) -> float:
     return images * (images - 1) / 2
+
+
+def raw_mb(study: Study) -> float:
+    """Raw recording of a session in double precision."""
+    return amounts(study).raw_samples * _size(study).sensors * DOUBLE / MB
 
 
 def epochs_mb(study: Study) -> float:

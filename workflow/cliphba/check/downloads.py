@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cliphba import resources
 from cliphba.check.findings import Finding, Found, Problem
+from cliphba.check.room import gigabytes, room_mb
 from cliphba.config import Study
-from cliphba.sources import Download, OpenNeuro, path_of
+from cliphba.sources import Download, EpochsRecordings, OpenNeuro, path_of
 
 
 def pending(study: Study) -> list[Path]:
@@ -33,13 +35,37 @@ def survey(study: Study) -> Iterator[Found]:
             yield Problem("downloads", f"{entry.to} is not there and has no address", entry.by_hand)
     recordings = openneuro(study)
     if recordings is not None:
-        units = _units(study, recordings)
-        fetched = [unit for unit in units if is_fetched(recordings, unit)]
-        yield Finding(
-            "OpenNeuro",
-            f"{recordings.dataset} {recordings.version} to {recordings.to}: {len(fetched)} of {len(units)} "
-            f"{'sessions' if recordings.by_session else 'participants'} are there, the others will be downloaded",
+        yield from _survey_openneuro(study, recordings)
+
+
+def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
+    units = _units(study, settings)
+    fetched = sum(is_fetched(settings, unit) for unit in units)
+    left_mb = recordings_mb(study) * (1 - fetched / len(units))
+    rest = f"the others (about {gigabytes(left_mb)}) will be downloaded" if fetched < len(units) else "that is all"
+    yield Finding(
+        "OpenNeuro",
+        f"{settings.dataset} {settings.version} to {settings.to}: {fetched} of {len(units)} "
+        f"{'sessions' if settings.by_session else 'participants'} are there, {rest}",
+    )
+    free_mb = room_mb(path_of(settings.to))
+    if left_mb > free_mb:
+        yield Problem(
+            "data.recordings.openneuro.to",
+            f"recordings to be downloaded take about {gigabytes(left_mb)}, but {gigabytes(free_mb)} are free at "
+            f"{settings.to}",
+            "make room, let the folder be a link to a larger disk, or take fewer participants",
         )
+
+
+def recordings_mb(study: Study) -> float:
+    """About how large everybody's recordings are, or their epochs, by what `data.recordings.size` says."""
+    parts = 1 if study.halves_of == "trials" else len(study.sessions)
+    of_part = resources.raw_mb(study) / 2
+    if study.data is not None and isinstance(study.data.recordings, EpochsRecordings):
+        of_part = resources.epochs_mb(study) / 2
+    # samples are in single precision, as far as they are known
+    return parts * len(study.participants) * of_part
 
 
 def openneuro(study: Study) -> OpenNeuro | None:

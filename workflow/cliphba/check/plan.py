@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cliphba import resources
 from cliphba.check.findings import Finding, Found, Problem
+from cliphba.check.room import gigabytes, room_mb
 from cliphba.compute import available_threads
 from cliphba.config import Study, changed
 from cliphba.resources import Demand
@@ -52,9 +53,8 @@ class Machine(NamedTuple):
     @classmethod
     def here(cls, results: Path) -> Machine:
         """Look at this one; `results` need not be there yet."""
-        there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / MB
-        return cls(available_threads(10**6), memory, find_gpus(), shutil.disk_usage(there).free / MB)
+        return cls(available_threads(10**6), memory, find_gpus(), room_mb(results))
 
 
 def find_gpus() -> tuple[str, ...]:
@@ -277,11 +277,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for first, *rest in rows:
         cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)]
         yield "  ".join([f"{first:<{widths[0]}}", *cells]).rstrip()
-
-
-def gigabytes(megabytes: float) -> str:
-    """Write an amount of memory or disk."""
-    return f"{megabytes / 1000:.1f} GB"
 
 
 def clock(seconds: float) -> str:
