@@ -66,6 +66,14 @@ def test_planted_blinks_and_heartbeats_are_taken_out(planted: dict[str, np.ndarr
     np.testing.assert_array_equal(raw.get_data("eog")[0], 1e8 * planted["eyes"][0])
 
 
+def test_components_are_fitted_to_no_more_samples_than_the_band_needs(planted: dict[str, np.ndarray]) -> None:
+    raw = recorded(planted, ("brain", "eyes", "heart", "noise")).filter(None, 8.0, verbose="error")
+    truth = recorded(planted, ("brain", "noise")).filter(None, 8.0, verbose="error").get_data("mag")
+    excluded = remove_artefacts(raw, raw.ch_names[:SENSORS], IndependentComponents(components=14), seed=1)
+    assert excluded.ica.n_samples_ == RATE_HZ * SECONDS / 3
+    assert likeness(raw.get_data("mag"), truth) > 0.98
+
+
 def test_only_what_is_looked_for_is_taken_out(planted: dict[str, np.ndarray]) -> None:
     raw = recorded(planted, ("brain", "eyes", "heart", "noise"))
     excluded = remove_artefacts(raw, raw.ch_names[:SENSORS], IndependentComponents(components=14, ecg=None), seed=1)

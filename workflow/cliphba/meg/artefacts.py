@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Slow drifts are not independent of anything: what components are fitted to begins here.
 FIT_FROM_HZ = 1.0
+# Samples nearer than so many to the shortest period of the band say hardly more, and take as long.
+SAMPLES_A_PERIOD = 4
 # MNE takes components for those of eyes that lie three standard deviations from the mean of all, which one of n can
 # only do if (n - 1) / sqrt(n) > 3.
 FEWEST_COMPONENTS = 11
@@ -82,7 +84,8 @@ def remove_artefacts(
 ) -> Excluded:
     """Take components of eyes and heart out of a recording, in place.
 
-    Components are fitted to a copy without slow drifts; what is excluded is taken out of the recording as it is.
+    Components are fitted to a copy without slow drifts, at no more samples than its band needs; what is excluded is
+    taken out of the recording as it is.
 
     Parameters
     ----------
@@ -115,7 +118,7 @@ def remove_artefacts(
         random_state=seed,
         verbose="error",
     )
-    ica.fit(steady, picks=list(channels), verbose="error")
+    ica.fit(steady, picks=list(channels), decim=_decimation(raw), verbose="error")
     _check_number(int(ica.n_components_), settings)
     components: dict[str, list[int]] = {}
     scores: dict[str, NDArray[np.float64]] = {}
@@ -126,6 +129,10 @@ def remove_artefacts(
     ica.apply(raw, verbose="error")
     logger.info("taken out of %d components: %s.", ica.n_components_, _describe(components))
     return Excluded(ica, components, scores)
+
+
+def _decimation(raw: mne.io.BaseRaw) -> int:
+    return max(1, int(raw.info["sfreq"] / (SAMPLES_A_PERIOD * raw.info["lowpass"])))
 
 
 def _check_number(components: int, settings: IndependentComponents) -> None:
