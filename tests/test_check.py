@@ -1049,3 +1049,25 @@ def test_what_too_few_images_or_people_leave_untested(images: int, people: int, 
     said = " ".join(one.what for one in found)
     assert ("6! = 720 ways only: no p over images is below 0.0014" in said) == (images == 6)
     assert ("identified" in said) == (people < 4)
+
+
+@pytest.mark.parametrize(
+    ("images", "folds", "start", "fatal"),
+    [
+        # five outer folds of 19 images leave 15, of which five inner ones have three each
+        (19, 5, "optimised", False),
+        (18, 5, "optimised", True),
+        (12, 2, "optimised", False),
+        (11, 2, "optimised", True),
+        (11, 2, "last_block", False),
+    ],
+)
+def test_too_few_training_images_for_the_folds(images: int, folds: int, start: str, fatal: bool) -> None:
+    changes = {
+        "simulation": {"training_images": images},
+        "reweighting": {"outer_folds": folds, "inner_folds": folds},
+        "protocol": {"initial_reweighting": start},
+    }
+    found = [one for one in statistics.judge(changed(studies.DEMO, changes)) if one.fatal]
+    assert [one.where for one in found] == ["reweighting"] * fatal
+    assert all(f"{images} training images" in one.what and "set outer_folds" in one.remedy for one in found)

@@ -492,6 +492,11 @@ class Reweighting(Section):
     outer_folds: Annotated[int, Field(ge=2)] = Field(5, description="Folds over images that estimate the fit.")
     inner_folds: Annotated[int, Field(ge=2)] = Field(5, description="Folds over images within each of them.")
 
+    def smallest_fold(self, images: int) -> int:
+        """Give the number of images in the smallest fold of all; fewer than three have no RDM to be correlated."""
+        kept = images - -(-images // self.outer_folds)
+        return min(images // self.outer_folds, kept // self.inner_folds)
+
 
 class Evaluation(Section):
     """Statistics on held-out images and sessions."""

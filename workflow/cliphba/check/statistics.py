@@ -1,4 +1,4 @@
-"""What cannot be tested with so few images or people."""
+"""What cannot be fitted or tested with so few images or people."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from cliphba.config import Study
 from cliphba.evaluate.personal import LEAST_PARTICIPANTS
 from cliphba.evaluate.significance import LEAST_PEOPLE
 
+LEAST_IMAGES_OF_A_FOLD = 3
+
 
 def judge(study: Study) -> Iterator[Problem]:
-    """Warn of tests that come to nothing."""
+    """Find weights that cannot be cross-validated, and warn of tests that come to nothing."""
+    yield from _judge_folds(study)
     images = study.images.test if study.protocol.evaluated_on == "held_out" else study.images.training
     people = len(study.participants)
     if math.factorial(images) < study.evaluation.permutations:
@@ -32,4 +35,15 @@ def judge(study: Study) -> Iterator[Problem]:
             f"{people} people are too few to test {', '.join(tests)}: these p stay empty",
             f"nothing, if that is known; {LEAST_PEOPLE} people are the fewest for all tests",
             fatal=False,
+        )
+
+
+def _judge_folds(study: Study) -> Iterator[Problem]:
+    training, folds = study.group_training.images or study.images.training, study.reweighting
+    if study.protocol.initial_reweighting == "optimised" and folds.smallest_fold(training) < LEAST_IMAGES_OF_A_FOLD:
+        yield Problem(
+            "reweighting",
+            f"{training} training images make {folds.outer_folds} outer and {folds.inner_folds} inner folds of fewer "
+            f"than {LEAST_IMAGES_OF_A_FOLD} images, which have no RDM to be correlated",
+            "set outer_folds and inner_folds to 2, train on more images, or set protocol.initial_reweighting: last_block",
         )

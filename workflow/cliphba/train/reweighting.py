@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cliphba import rdm
+from cliphba.config import Reweighting
 from cliphba.progress import track
 
 # Adam on the logits of the weights; every problem is smooth and has a handful of unknowns.
@@ -82,8 +83,7 @@ def last_block(class_tokens: Tensor, rdms: Tensor) -> InitialReweighting:
 
 def _check_folds(images: int, outer_folds: int, inner_folds: int) -> None:
     """Refuse folds of fewer than three images: one pair has no correlation."""
-    kept = images - -(-images // outer_folds)
-    if min(images // outer_folds, kept // inner_folds) < 3:
+    if Reweighting(outer_folds=outer_folds, inner_folds=inner_folds).smallest_fold(images) < 3:
         raise ValueError(
             f"reweighting: {images} images are too few for {outer_folds} outer and {inner_folds} inner folds, each "
             "of which needs three; use fewer folds or more images"
