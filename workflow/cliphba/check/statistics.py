@@ -45,5 +45,6 @@ def _judge_folds(study: Study) -> Iterator[Problem]:
             "reweighting",
             f"{training} training images make {folds.outer_folds} outer and {folds.inner_folds} inner folds of fewer "
             f"than {LEAST_IMAGES_OF_A_FOLD} images, which have no RDM to be correlated",
-            "set outer_folds and inner_folds to 2, train on more images, or set protocol.initial_reweighting: last_block",
+            "set outer_folds and inner_folds to 2, train on more images, or set protocol.initial_reweighting to "
+            "last_block",
         )
