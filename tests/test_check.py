@@ -232,6 +232,12 @@ def tell(case: Case) -> None:
     assert len(everybody - STANDING - {re.sub(r"sub-0.", "sub-0?", case.where)}) == 0, report.text()
 
 
+def number_stimuli(table: pd.DataFrame) -> pd.DataFrame:
+    """Add a column of numbers as they are written beside empty cells."""
+    numbers = table["stimulus"].str.extract(r"([0-9]+)$", expand=False).astype(float)
+    return table.assign(number=numbers)
+
+
 def drop_trials(*names: str, sessions: tuple[str, ...] = tuple(SESSIONS)) -> Callable[[], None]:
     """Take away trials of some pictures in some sessions of everybody."""
 
@@ -349,6 +355,10 @@ TRIALS = {
     "no name in common": Case(
         lambda: events(pattern=r"([0-9]+)$"),
         "data.recordings.events", ("no stimulus of the events is one of the pictures: events have 01, 02", "pattern"),
+    ),
+    "numbers with decimals": Case(
+        lambda: (edit_all_events(number_stimuli), events(stimulus="number", pattern=None))[1],
+        "data.recordings.events", ("events have 1.0, 10.0", r"pattern: ^(\d+) takes what is before the point"),
     ),
     "picture never shown": Case(
         drop_trials("picture12"),
@@ -906,6 +916,18 @@ def test_what_does_not_go_together_hides_nothing_else(where: str, files: Path) -
     assert "data.stimuli.images" in told or where == "study"
 
 
+def test_halves_of_one_session_are_a_matter_of_settings_alone(files: Path) -> None:
+    report = look(recordings(sessions=["01", "02"]))
+    assert [one.where for one in report.problems if one.fatal] == ["decoding.folds"]
+    assert findings(report)["recordings: half 'train'"] == "1 session: ses-01"
+
+
+def test_more_folds_than_trials_are_told_with_both_numbers(files: Path) -> None:
+    found = look({"decoding": {"folds": 9}}).problems[0]
+    assert "in fewer trials than decoding.folds (9) of the half 'train'" in found.what
+    assert "such as picture01 to sub-01 in 4" in found.what
+
+
 def test_settings_that_leave_no_study_are_told_alone() -> None:
     report = check({"name": "mine", "participants": ["sub-01"]}, Path("results"), MACHINE)
     assert {one.where for one in report.problems} == {"participants"}
@@ -932,7 +954,7 @@ def test_what_will_be_downloaded_is_no_problem(tmp_path: Path, monkeypatch: pyte
     assert findings(numbered)["recordings: not there yet"].startswith("names.txt: run this again")
     # 24 trials of 1.5 s with 3 sensors at 250 Hz in 12 sessions are a megabyte
     assert told["downloads: OpenNeuro"] == (
-        "ds000001 1.0.0 to bids: 0 of 12 sessions are there, the others (about 0.0 GB) will be downloaded"
+        "ds000001 1.0.0 to bids: 0 of 12 sessions are there, the others (about 1 MB) will be downloaded"
     )
     large = {"sensors": 10_000, "sampling_rate_hz": 1e6, "trials": 10_000}
     (found,) = (one for one in look(recordings(openneuro=OPENNEURO, size=large)).problems if "openneuro" in one.where)

@@ -89,7 +89,7 @@ def test_118_images_have_the_published_times() -> None:
         ({"data": {"recordings": {"sessions": [1, 2]}}}, "sessions.0: Input should be a valid string; put"),
         ({"data": {"recordings": {"kind": "bidz"}}}, "'bids', 'epochs', 'rdms'"),
         ({"data": {"recordings": {"rooot": "x"}}}, "rooot: there is no such key; allowed here: kind, root"),
-        ({"data": {"recordings": {"sessions": ["01", "02", "03"]}}}, "decoding.folds: 3 sessions"),
+        ({"data": {"recordings": {"sessions": ["01", "02", "03"]}}}, "decoding.folds: of 3 sessions"),
         ({"data": {"recordings": {"events": {"pattern": "("}}}}, "pattern: is no regular expression"),
         ({"data": {"recordings": {"events": {"pattern": "jpg$"}}}}, "pattern: needs a group"),
         ({"data": {"stimuli": {"split": "table"}}}, "split is `table`, but there is none"),

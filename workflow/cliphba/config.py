@@ -665,8 +665,8 @@ class Study(Section):
                 yield f"{name}.positions: there are {len(participants)} participants; give one for each"
         if self.has_halves and self.decoding.folds == "session" and len(self.halves["test"]) < 2:
             yield (
-                f"decoding.folds: {len(self.sessions)} {self.halves_of} make halves of one each, of which none "
-                "can be left out; set folds to a number, such as 5"
+                f"decoding.folds: of {len(self.sessions)} {self.halves_of} the half that tests has one alone, which "
+                "cannot be left out; set folds to a number of folds over single trials, such as 5"
             )
 
     def _faults_of_amounts(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cliphba import resources
 from cliphba.check.findings import Finding, Found, Problem
-from cliphba.check.room import gigabytes, room_mb
+from cliphba.check.room import amount, room_mb
 from cliphba.config import Study
 from cliphba.sources import Download, EpochsRecordings, OpenNeuro, path_of
 
@@ -42,7 +42,7 @@ def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
     units = _units(study, settings)
     fetched = sum(is_fetched(settings, unit) for unit in units)
     left_mb = recordings_mb(study) * (1 - fetched / len(units))
-    rest = f"the others (about {gigabytes(left_mb)}) will be downloaded" if fetched < len(units) else "that is all"
+    rest = f"the others (about {amount(left_mb)}) will be downloaded" if fetched < len(units) else "that is all"
     yield Finding(
         "OpenNeuro",
         f"{settings.dataset} {settings.version} to {settings.to}: {fetched} of {len(units)} "
@@ -52,7 +52,7 @@ def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
     if left_mb > free_mb:
         yield Problem(
             "data.recordings.openneuro.to",
-            f"recordings to be downloaded take about {gigabytes(left_mb)}, but {gigabytes(free_mb)} are free at "
+            f"recordings to be downloaded take about {amount(left_mb)}, but {amount(free_mb)} are free at "
             f"{settings.to}",
             "make room, let the folder be a link to a larger disk, or take fewer participants",
         )

@@ -142,7 +142,8 @@ def describe(chapter: Chapter, folder: Path, headers: Sequence[Header], *, left:
         chapter.tell("size", f"{width} x {height} pixels")
     else:
         shorter = spread([min(header.width, header.height) for header in headers])
-        chapter.tell("size", f"shorter side {shorter} pixels; {most} are {width} x {height}")
+        alike = f"; {most} are {width} x {height}" if most > 1 else ""
+        chapter.tell("size", f"shorter side {shorter} pixels{alike}")
     modes = Counter(header.mode for header in headers)
     chapter.tell("colours", ", ".join(f"{mode} {count}" for mode, count in modes.most_common()))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cliphba import resources
 from cliphba.check.findings import Finding, Found, Problem
-from cliphba.check.room import gigabytes, room_mb
+from cliphba.check.room import amount, room_mb
 from cliphba.compute import available_threads
 from cliphba.config import Study, changed
 from cliphba.resources import Demand
@@ -195,13 +195,13 @@ def _judge_disk(study: Study, machine: Machine, results: Path) -> Iterator[Found
     taken = disk_mb(study)
     needed, there = sum(taken.values()), folder_mb(results)
     largest = sorted(taken, key=lambda name: -taken[name])[:3]
-    kinds = ", ".join(f"{name} {gigabytes(taken[name])}" for name in largest)
-    already = f", {gigabytes(there)} of which are there" if there else ""
-    yield Finding("disk", f"about {gigabytes(needed)} ({kinds}){already}; free are {gigabytes(machine.free_mb)}")
+    kinds = ", ".join(f"{name} {amount(taken[name])}" for name in largest)
+    already = f", {amount(there)} of which are there" if there else ""
+    yield Finding("disk", f"about {amount(needed)} ({kinds}){already}; free are {amount(machine.free_mb)}")
     if needed - there > machine.free_mb:
         yield Problem(
             "results",
-            f"results take about {gigabytes(needed)}{already}, but {gigabytes(machine.free_mb)} of disk are free",
+            f"results take about {amount(needed)}{already}, but {amount(machine.free_mb)} of disk are free",
             "make room, or let the folder results be a link to a larger disk",
         )
 
@@ -216,12 +216,12 @@ def _judge_memory(study: Study, machine: Machine) -> Iterator[Found]:
     memory = largest.demand.memory_mb
     yield Finding(
         "memory",
-        f"about {gigabytes(memory)} for one job ({largest.name}); this machine has {gigabytes(machine.memory_mb)}",
+        f"about {amount(memory)} for one job ({largest.name}); this machine has {amount(machine.memory_mb)}",
     )
     if memory > machine.memory_mb:
         yield Problem(
             "memory",
-            f"{largest.name} takes about {gigabytes(memory)}, this machine has {gigabytes(machine.memory_mb)}",
+            f"{largest.name} takes about {amount(memory)}, this machine has {amount(machine.memory_mb)}",
             "run the study on a cluster (docs/cluster.md), set compute.gradient_checkpointing, or take smaller "
             "batches (batch_size) or a coarser grid (grid.step_ms)",
             fatal=False,
@@ -266,7 +266,7 @@ def table(study: Study, machine: Machine) -> str:
     planned = [(stage, stage.seconds(machine)) for stage in stages(study)]
     rows = [["stage", "jobs", "memory", "time at most"]]
     rows += [
-        [stage.name, str(stage.jobs), gigabytes(stage.demand.memory_mb), clock(seconds)] for stage, seconds in planned
+        [stage.name, str(stage.jobs), amount(stage.demand.memory_mb), clock(seconds)] for stage, seconds in planned
     ]
     rows.append(["all", str(sum(stage.jobs for stage, _ in planned)), "", clock(sum(time for _, time in planned))])
     return "\n".join(_aligned(rows))

@@ -15,6 +15,7 @@ from cliphba.check import sensors
 from cliphba.check.bids_files import WHERE, Recorded, find, read
 from cliphba.check.findings import Chapter, names
 from cliphba.check.onsets import judge_onsets
+from cliphba.check.room import amount
 from cliphba.config import Study
 from cliphba.meg.divide import take_turns
 from cliphba.sources import BIDSRecordings, Size, path_of
@@ -95,13 +96,14 @@ def tell_amount(chapter: Chapter, recorded: Sequence[Recorded], study: Study) ->
     if hours:
         chapter.tell("duration", f"{hours:.1f} hours in all")
     megabytes = sum(_bytes(one.path) for one in recorded) / 1e6
-    chapter.tell("size", f"{megabytes / 1000:.1f} GB" if megabytes > 1000 else f"{megabytes:.1f} MB")
+    chapter.tell("size", amount(megabytes))
 
 
 def tell_halves(chapter: Chapter, study: Study) -> None:
     """Tell what the halves of the data are made of."""
     for half, members in study.halves.items():
-        chapter.tell(f"half {half!r}", f"{len(members)} {study.halves_of}: {names(members, 12)}")
+        unit = study.halves_of if len(members) > 1 else study.halves_of.removesuffix("s")
+        chapter.tell(f"half {half!r}", f"{len(members)} {unit}: {names(members, 12)}")
 
 
 def _bytes(path: Path) -> int:

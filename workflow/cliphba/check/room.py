@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 
-def gigabytes(megabytes: float) -> str:
+def amount(megabytes: float) -> str:
     """Write an amount of memory or disk."""
-    return f"{megabytes / 1000:.1f} GB"
+    return f"{megabytes / 1000:.1f} GB" if megabytes >= 100 else f"{megabytes:.0f} MB"
 
 
 def room_mb(place: Path) -> float:

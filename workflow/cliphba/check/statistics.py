@@ -33,7 +33,7 @@ def judge(study: Study) -> Iterator[Problem]:
         yield Problem(
             "participants",
             f"{people} people are too few to test {', '.join(tests)}: these p stay empty",
-            f"nothing, if that is known; {LEAST_PEOPLE} people are the fewest for all tests",
+            f"go on without them, or take {LEAST_PEOPLE} people or more, the fewest for all tests",
             fatal=False,
         )
 

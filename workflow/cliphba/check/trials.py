@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -57,7 +58,8 @@ def _unknown(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Problem]:
             WHERE,
             f"no stimulus of the events is one of the pictures: events have {names(strange)}, pictures "
             f"{names(unseen)}",
-            "choose the column (stimulus) and the part of it (pattern) that is the name of a picture",
+            "choose the column (stimulus) and the part of it (pattern) that is the name of a picture"
+            + _with_decimals(strange),
         )
         return
     if strange:
@@ -75,6 +77,12 @@ def _unknown(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Problem]:
         )
 
 
+def _with_decimals(strange: Sequence[str]) -> str:
+    """Hint at how a column of whole numbers is written that is empty in other rows."""
+    decimals = all(re.fullmatch(r"\d+\.0+", name) for name in strange)
+    return "; of numbers with decimals, pattern: ^(\\d+) takes what is before the point" if decimals else ""
+
+
 def _by_split(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Finding]:
     split = stimuli.set_index("stimulus")["split"]
     counted = trials.groupby(["participant", "stimulus"]).size()
@@ -87,6 +95,8 @@ def _by_split(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Finding]:
 def _too_few(counts: Mapping[str, pd.DataFrame], folds: int | str) -> Iterator[Problem]:
     """Tell which stimuli cannot be left out of a half."""
     for half, counted in counts.items():
+        if folds == "session" and len(counted.columns) < 2:
+            continue  # of nobody and no stimulus: that is a matter of settings
         if folds == "session":
             short = counted[(counted > 0).sum(axis=1) < 2]
             what, remedy = "in fewer than two parts", "set decoding.folds to a number of folds over single trials"
@@ -95,10 +105,11 @@ def _too_few(counts: Mapping[str, pd.DataFrame], folds: int | str) -> Iterator[P
             what, remedy = f"in fewer trials than decoding.folds ({folds})", "set decoding.folds to fewer"
         if len(short):
             (participant, stimulus), told = short.index[0], short.index.get_level_values("stimulus").nunique()
+            trials = int(short.iloc[0].sum())
             yield Problem(
                 WHERE,
                 f"{told} stimuli are shown to somebody {what} of the half {half!r} ({', '.join(counted.columns)}), "
-                f"such as {stimulus} to {participant}, and cannot be cross-validated there",
+                f"such as {stimulus} to {participant} in {trials}, and cannot be cross-validated there",
                 f"{remedy}, or leave these stimuli out by a table (data.stimuli.table)",
             )
 
