@@ -32,7 +32,7 @@ RDMS = {
 EPOCHS = {
     "kind": "epochs", "files": "data/epochs/{participant}_epo.fif", "datatype": "eeg", "session_column": "day",
     "sessions": ["1", "2", "3", "4"],
-    "events": {"stimulus": "file", "pattern": r"(\w+)\.png$", "where": {"go": ["yes"]}},
+    "events": {"stimulus": "file", "pattern": r"(\w+)\.png$", "names": "data/names.txt", "where": {"go": ["yes"]}},
 }  # fmt: skip
 TABLES = {"kind": "tables", "embedding": "data/embedding.csv", "rdm": "data/human.tsv"}
 SET = {
@@ -82,7 +82,9 @@ def published(stimuli: int) -> NDArray[np.float64]:
 def write_epochs(folder: Path, participant: str) -> None:
     """Write EEG of four days, pictures evenly mixed, that tells pictures apart from 100 to 200 ms."""
     random = np.random.default_rng(1)
-    rows = [(f"stimuli/{name}.png", day, "yes") for day in range(1, 5) for name in NAMES for _ in range(2)]
+    numbers = range(1, len(NAMES) + 1)
+    (folder / "data/names.txt").write_text("\n".join(NAMES))
+    rows = [(f"stimuli/{number}.png", day, "yes") for day in range(1, 5) for number in numbers for _ in range(2)]
     table = pd.DataFrame(rows, columns=["file", "day", "go"]).sample(frac=1, random_state=1)
     table = pd.concat(
         [table, pd.DataFrame({"file": "stimuli/catch.png", "day": [1, 2], "go": "no"})], ignore_index=True

@@ -1,5 +1,7 @@
 """Bring the epochs of one participant into the study's parts and onto its grid, one file a part."""
 
+from pathlib import Path
+
 from cliphba import progress, tables
 from cliphba.collect.epochs import choose_channels, list_trials, open_epochs, read_parts
 from cliphba.config import TimeGrid
@@ -16,6 +18,7 @@ trials = list_trials(
     [epochs.metadata for epochs in files],
     recordings,
     list(stimuli.loc[stimuli["image_set"] == "recorded", "stimulus"]),
+    next(map(tables.read_names, map(Path, snakemake.input.names)), None),
 )
 parts = read_parts(
     files,
@@ -29,7 +32,10 @@ for epochs, target in progress.track(steps, "importing", unit="part", total=len(
     epochs.save(target, overwrite=True, verbose="error")
 
 # where the files lie is nobody's business
-known = recordings.model_dump(mode="json", include={"datatype", "sessions", "session_column", "events"})
-made_by = tables.provenance(settings={"recordings": known, "grid": params.grid}, inputs={})
+known = recordings.model_dump(
+    mode="json", include={"datatype", "sessions", "session_column", "events"}, exclude={"events": {"names"}}
+)
+files = {Path(path).name: Path(path) for path in [*snakemake.input.names, snakemake.input.stimuli]}
+made_by = tables.provenance(settings={"recordings": known, "grid": params.grid}, inputs=files)
 kept = rejection.count(trials.assign(outcome=rejection.KEPT), participant)
 tables.write(kept, snakemake.output.trials, "trials", **made_by)

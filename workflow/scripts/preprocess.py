@@ -1,5 +1,7 @@
 """Turn the raw recordings of one participant into epochs, one file a part."""
 
+from pathlib import Path
+
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -43,12 +45,15 @@ with threadpool_limits(available_threads(snakemake.threads)):
 
 # where the data set lies is nobody's business
 settings = {
-    "recordings": known.model_dump(mode="json", include={"datatype", "task", "sessions", "runs", "events"}),
+    "recordings": known.model_dump(
+        mode="json", include={"datatype", "task", "sessions", "runs", "events"}, exclude={"events": {"names"}}
+    ),
     "preprocessing": params.preprocessing,
     "grid": params.grid,
     "seed": params.seed,
 }
 table = pd.concat(counts, ignore_index=True)
-tables.write(table, snakemake.output.trials, "trials", **tables.provenance(settings=settings, inputs={}))
+files = {Path(path).name: Path(path) for path in snakemake.input.get("names", [])}
+tables.write(table, snakemake.output.trials, "trials", **tables.provenance(settings=settings, inputs=files))
 if page is not None:
     participant_page.save(participant_page.make(participant, summaries, preprocessing), page)
