@@ -23,6 +23,12 @@ def test_every_study_file_can_be_used(name: str) -> None:
     load_study(yaml.safe_load((ROOT / "config" / "studies" / name).read_text()))
 
 
+def test_the_template_names_the_choices_of_a_setting() -> None:
+    said = re.sub(r"\s+#\s*", " ", (ROOT / "config" / "studies" / "template.yaml").read_text())
+    assert "Choices: random, in_order, judged, table. split: random" in re.sub(r"\s+", " ", said)
+    assert "Choices: bids" not in said
+
+
 def uncommented(place: str, number: int) -> str:
     """The template with the given commented block in place of the one before it."""
     text = (ROOT / "config" / "studies" / "template.yaml").read_text()

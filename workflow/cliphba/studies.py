@@ -10,7 +10,7 @@ import json
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -213,7 +213,7 @@ def _lines(
             continue
         value = getattr(section, name)
         yield from textwrap.wrap(
-            field.description or "", 110, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# "
+            " ".join(_explanation(field)), 110, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# "
         )
         if isinstance(value, BaseModel):
             yield f"{margin}{name}:"
@@ -226,6 +226,14 @@ def _lines(
             usual = decided.get(name) if published else field.default
             mark = "# " if name in decided and value == usual else ""
             yield f"{margin}{mark}{name}: {_scalar(value)}"
+
+
+def _explanation(field: FieldInfo) -> Iterator[str]:
+    """Say what a setting is, and between which words there is a choice."""
+    yield field.description or ""
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if len(choices) > 1:
+        yield f"Choices: {', '.join(choices)}."
 
 
 def _item(lines: list[str]) -> Iterator[str]:

@@ -102,7 +102,8 @@ def tell_amount(chapter: Chapter, recorded: Sequence[Recorded], study: Study) ->
 def tell_halves(chapter: Chapter, study: Study) -> None:
     """Tell what the halves of the data are made of."""
     for half, members in study.halves.items():
-        unit = study.halves_of if len(members) > 1 else study.halves_of.removesuffix("s")
+        parts = str(study.halves_of)
+        unit = parts if len(members) > 1 else parts.removesuffix("s")
         chapter.tell(f"half {half!r}", f"{len(members)} {unit}: {names(members, 12)}")
 
 
