@@ -6,7 +6,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cliphba import progress, tables
-from cliphba.compute import available_threads, give_way
+from cliphba.compute import give_way
 from cliphba.config import Preprocessing, TimeGrid
 from cliphba.meg import bids, rejection
 from cliphba.meg.participant import preprocess_participant
@@ -35,7 +35,8 @@ parts = preprocess_participant(
     with_spectra=page is not None,
 )
 counts, summaries = [], []
-with threadpool_limits(available_threads(snakemake.threads)):
+# matrices of sensors are small: threads would wait for each other longer than they work, and round otherwise
+with threadpool_limits(1):
     steps = zip(parts, snakemake.output.epochs, strict=True)
     for part, target in progress.track(steps, "preprocessing", unit="part", total=len(known.parts)):
         part.epochs.save(target, overwrite=True, verbose="error")
