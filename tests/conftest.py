@@ -45,3 +45,13 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "repository"
     run_in_copy(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory):
+    """A copy of the repository in which the study of THINGS-MEG, made small, was run from its raw data."""
+    from tests.things_runs import run_from_raw_data  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("things") / "repository"
+    run_from_raw_data(folder)
+    return folder

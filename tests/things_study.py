@@ -72,7 +72,9 @@ class SmallThings:
     ----------
     seed
         Of everything.
-    participants, sessions, runs
+    people
+        Their numbers; the fourth is the one that the study holds out.
+    sessions, runs
         How many.
     exemplars
         Trials of every concept in a run, each with a picture of its own.
@@ -87,7 +89,7 @@ class SmallThings:
     """
 
     seed: int = 0
-    participants: int = 3
+    people: tuple[int, ...] = (1, 2, 4)
     sessions: int = 4
     runs: int = 2
     exemplars: int = 2
@@ -109,21 +111,24 @@ class SmallThings:
     @property
     def names(self) -> list[str]:
         """Participants, in BIDS spelling."""
-        return [f"sub-BIGMEG{number}" for number in range(1, self.participants + 1)]
+        return [f"sub-BIGMEG{number}" for number in self.people]
 
 
 # ---- pictures and judgements
 
 
 def write_pictures(things: SmallThings, folder: Path, *, side: int = 48) -> None:
-    """Write the reference picture of every concept, and another one, as the archive of THINGS has them.
+    """Write the first picture of every concept, and a second one of it, as the archive of THINGS has them.
 
     What a picture looks like hangs on its dimensions, so that even a CLIP that learnt nothing sees some of them.
     """
     for concept, pixels in zip(CONCEPTS, paint(things.embedding, things.random("pictures"), side), strict=True):
-        (folder / concept).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / concept / f"{concept}_01b.jpg", quality=92)
-        Image.fromarray(pixels[:, ::-1]).save(folder / concept / f"{concept}_02s.jpg", quality=92)
+        place = folder / "object_images" / concept
+        place.mkdir(parents=True, exist_ok=True)
+        # of some concepts the first is none of the pictures that people judged
+        first = "01n" if concept in ("donut", "tuba") else "01b"
+        Image.fromarray(pixels).save(place / f"{concept}_{first}.jpg", quality=92)
+        Image.fromarray(pixels[:, ::-1]).save(place / f"{concept}_02s.jpg", quality=92)
 
 
 def paint(features: Floats, random: np.random.Generator, side: int) -> NDArray[np.uint8]:
@@ -313,10 +318,3 @@ def _ctf_info(things: SmallThings) -> mne.Info:
         channel.update(coil_type=kind, loc=np.concatenate([place, np.eye(3).ravel()]))
     info["line_freq"] = 60
     return info
-
-
-def write_all(things: SmallThings, folder: Path) -> None:
-    """Write everything below one folder: images, behavior, ds004212."""
-    write_pictures(things, folder / "images")
-    write_judgements(things, folder / "behavior")
-    write_recordings(things, folder / "ds004212")

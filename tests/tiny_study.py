@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -25,15 +26,15 @@ def copy_repository(folder: Path) -> None:
     shutil.copytree(ROOT, folder, ignore=ignored)
 
 
-def command(*arguments: str, config: Path = CONFIG) -> list[str]:
-    """Words of a call of Snakemake on the tiny study."""
-    return [sys.executable, "-m", "snakemake", "--cores", "8", *arguments, "--configfile", str(config)]
+def command(*arguments: str, config: Path = CONFIG, changes: Sequence[Path] = ()) -> list[str]:
+    """Words of a call of Snakemake on a study, the tiny one if none is named."""
+    files = map(str, [config, *changes])
+    return [sys.executable, "-m", "snakemake", "--cores", "8", *arguments, "--configfile", *files]
 
 
-def snakemake(folder: Path, *arguments: str, config: Path = CONFIG) -> str:
+def snakemake(folder: Path, *arguments: str, config: Path = CONFIG, changes: Sequence[Path] = ()) -> str:
     """Run Snakemake in a copy of the repository and give what it said; fails the test if it fails."""
-    found = subprocess.run(
-        command(*arguments, config=config), cwd=folder, capture_output=True, text=True, check=False
-    )
+    words = command(*arguments, config=config, changes=changes)
+    found = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout + found.stderr
