@@ -922,6 +922,12 @@ def test_halves_of_one_session_are_a_matter_of_settings_alone(files: Path) -> No
     assert findings(report)["recordings: half 'train'"] == "1 session: ses-01"
 
 
+def test_a_recording_whose_trials_are_dealt_out_is_measured_as_a_whole(files: Path) -> None:
+    report = look(recordings(sessions=["01"], size={"sensors": 3, "sampling_rate_hz": 250, "trials": 24}))
+    assert findings(report)["recordings: half 'train'"] == "2 trials: trials-1, trials-3"
+    assert "data.recordings.size" not in {one.where for one in report.problems}
+
+
 def test_more_folds_than_trials_are_told_with_both_numbers(files: Path) -> None:
     found = look({"decoding": {"folds": 9}}).problems[0]
     assert "in fewer trials than decoding.folds (9) of the half 'train'" in found.what

@@ -449,6 +449,12 @@ def test_patterns_name_people_and_sessions_without_prefix() -> None:
     assert not whole.by_session
 
 
+def test_no_two_sessions_fetch_the_same_file() -> None:
+    files = ["sub-{participant}/*.tsv", "sub-{participant}/ses-{session}/**"]
+    with pytest.raises(ValidationError, match=r"files: .* all of them would fetch sub-\{participant\}/\*\.tsv"):
+        OpenNeuro(dataset="ds000001", version="1.0.0", to="data", files=files)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [({"to": "elsewhere"}, "openneuro.to: must be the root, data"), ({}, "openneuro.files: there are no sessions")],

@@ -349,6 +349,7 @@ def test_files_are_told_from_tags():
     assert not any(file_of(tag) for tag in tags)
     assert file_of("ViT-L-14.pt") == Path("ViT-L-14.pt")
     assert file_of("weights/checkpoint") == Path("weights/checkpoint")
+    assert file_of("~/ViT-L-14.pt") == Path.home() / "ViT-L-14.pt"
     assert Backbone().weights_file is None
 
 

@@ -142,3 +142,11 @@ def merged(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         inner = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if inner else value
     return result
+
+
+def test_times_that_are_no_whole_numbers_are_found_in_the_grid() -> None:
+    recordings = {"kind": "rdms", "file": "a.npy", "format": "numpy", "start_ms": -1.1, "step_ms": 0.1, "samples": 30}
+    text = (ROOT / "config" / "studies" / "template.yaml").read_text()
+    study = yaml.safe_load(text) | {"grid": {"start_ms": -0.9, "stop_ms": 1.2, "step_ms": 0.3}, "evaluation_sets": []}
+    study["data"]["recordings"] = recordings
+    assert len(load_study(study).grid.times_ms) == 8

@@ -186,7 +186,7 @@ class Backbone(Section):
         """The local file, if weights are not a tag: tags have neither dots nor slashes."""
         if self.weights is None or not {".", "/"} & set(self.weights):
             return None
-        return Path(self.weights)
+        return path_of(self.weights)
 
 
 class IndependentComponents(Section):
@@ -700,7 +700,7 @@ class Study(Section):
             published["data.recordings"] = self.data.recordings
         sets = {f"evaluation_sets.{one.name}.rdms": one.rdms for one in self.evaluation_sets}
         for name, file in {**published, **sets}.items():
-            wanted, known = self.grid.times_ms, file.times_ms
+            wanted, known = [round(time, 6) for time in self.grid.times_ms], file.times_ms
             if name in published and (missing := set(wanted) - set(known)):
                 yield (
                     f"grid: {name} has no RDM at {min(missing):g} ms; its times are {known[0]:g} to {known[-1]:g} ms "

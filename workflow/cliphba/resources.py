@@ -247,7 +247,7 @@ def preprocess(study: Study) -> Demand:
     session_raw_mb, session_mb = raw_mb(study), epochs_mb(study)
     # recordings in memory at a time, and seconds for a megabyte; for independent components there are several more
     copies, seconds = (3.5, 0.015) if study.preprocessing.ica.components is None else (9, 0.25)
-    work = len(study.sessions) * (seconds * session_raw_mb + 0.01 * session_mb)
+    work = recordings(study) * (seconds * session_raw_mb + 0.01 * session_mb)
     return _shared(PLAIN_MB + copies * session_raw_mb + 2.5 * session_mb, work)
 
 
@@ -258,7 +258,7 @@ def decode(study: Study) -> Demand:
     folds = sessions if settings.folds == "session" else settings.folds
     cost = LEDOIT_WOLF_COST if settings.shrinkage == "ledoit_wolf" else DECODING_COST[settings.measure]
     work = DECODING_SECONDS * _pairs(found.images) * found.times * folds * cost * settings.average_repetitions
-    half_mb = epochs_mb(study) * sessions / 2
+    half_mb = epochs_mb(study) * recordings(study) * sessions / len(study.sessions) / 2
     # a block of patterns is at most a gigabyte, and is read from double precision
     memory = PLAIN_MB + 2.5 * min(1000, half_mb) + 4 * DOUBLE * _pairs(found.images) / MB
     return _shared(memory, work, reading=0.02 * half_mb)
@@ -378,6 +378,11 @@ def _on_gpu(study: Study) -> bool:
 
 def _pairs(images: int) -> float:
     return images * (images - 1) / 2
+
+
+def recordings(study: Study) -> int:
+    """How many recordings of a participant are read one by one: parts that trials are dealt out to are all of one."""
+    return 1 if study.halves_of == "trials" else len(study.sessions)
 
 
 def raw_mb(study: Study) -> float:

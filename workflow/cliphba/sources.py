@@ -166,6 +166,16 @@ class OpenNeuro(Section):
         "https://openneuro.org/crn/graphql", description="Interface that lists the files."
     )
 
+    @model_validator(mode="after")
+    def _sessions_apart(self) -> OpenNeuro:
+        of_people = [pattern for pattern in self.files if "{participant}" in pattern]
+        if self.by_session and (whole := [pattern for pattern in of_people if "{session}" not in pattern]):
+            raise ValueError(
+                f"files: sessions are fetched side by side, and all of them would fetch {whole[0]}; let {{session}} "
+                "stand in all patterns in which {participant} does, or in none"
+            )
+        return self
+
     @property
     def shared_files(self) -> list[str]:
         """Patterns of files that belong to no participant."""
@@ -315,8 +325,8 @@ class RDMFile(Section):
 
     @property
     def file_times_ms(self) -> list[float]:
-        """Time of every sample in the file."""
-        return [self.start_ms + index * self.step_ms for index in range(self.samples)]
+        """Time of every sample in the file, without the tiny errors of sums."""
+        return [round(self.start_ms + index * self.step_ms, 6) for index in range(self.samples)]
 
     @property
     def times_ms(self) -> list[float]:

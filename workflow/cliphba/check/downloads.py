@@ -60,12 +60,10 @@ def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
 
 def recordings_mb(study: Study) -> float:
     """About how large everybody's recordings are, or their epochs, by what `data.recordings.size` says."""
-    parts = 1 if study.halves_of == "trials" else len(study.sessions)
-    of_part = resources.raw_mb(study) / 2
-    if study.data is not None and isinstance(study.data.recordings, EpochsRecordings):
-        of_part = resources.epochs_mb(study) / 2
+    epochs = study.data is not None and isinstance(study.data.recordings, EpochsRecordings)
+    of_recording = resources.epochs_mb(study) if epochs else resources.raw_mb(study)
     # samples are in single precision, as far as they are known
-    return parts * len(study.participants) * of_part
+    return resources.recordings(study) * len(study.participants) * of_recording / 2
 
 
 def openneuro(study: Study) -> OpenNeuro | None:

@@ -157,7 +157,7 @@ def disk_mb(study: Study) -> dict[str, float]:
         "RDMs": FLOAT * pairs * found.times * people * len(study.halves) / MB,
     }
     if study.has_halves:
-        taken["epochs"] = len(study.sessions) * people * resources.epochs_mb(study) / 2
+        taken["epochs"] = resources.recordings(study) * people * resources.epochs_mb(study) / 2
     if study.simulation is not None:
         made = study.simulation
         taken["simulated pictures"] = PICTURE_MB * (found.images + found.judged + made.backbone.pictures)

@@ -18,7 +18,7 @@ from cliphba.check.onsets import judge_onsets
 from cliphba.check.room import amount
 from cliphba.config import Study
 from cliphba.meg.divide import take_turns
-from cliphba.sources import BIDSRecordings, Size, path_of
+from cliphba.sources import BIDSRecordings, EpochsRecordings, Size, path_of
 
 
 class Surveyed(NamedTuple):
@@ -35,15 +35,17 @@ class Surveyed(NamedTuple):
     trials: pd.DataFrame
     infos: dict[str, mne.Info]
 
-    def size(self, datatype: str) -> Size | None:
+    def size(self, settings: BIDSRecordings | EpochsRecordings) -> Size | None:
         """Say how large the largest recordings are; None if there is none."""
         if not self.infos or self.trials.empty:
             return None
-        kinds = {"meg": datatype == "meg", "eeg": datatype == "eeg", "ref_meg": False}
+        kinds = {"meg": settings.datatype == "meg", "eeg": settings.datatype == "eeg", "ref_meg": False}
+        # parts that trials are dealt out to are all of one recording
+        recording = ["participant"] if settings.halves_of == "trials" else ["participant", "part"]
         return Size(
             sensors=max(1, *(len(mne.pick_types(info, **kinds)) for info in self.infos.values())),
             sampling_rate_hz=max(float(info["sfreq"]) for info in self.infos.values()),
-            trials=int(self.trials.groupby(["participant", "part"]).size().max()),
+            trials=int(self.trials.groupby(recording).size().max()),
         )
 
 

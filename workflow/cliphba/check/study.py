@@ -139,7 +139,7 @@ def _resized(
     chapter: Chapter, study: Study, settings: BIDSRecordings | EpochsRecordings, surveyed: recordings.Surveyed
 ) -> Study:
     """Plan with the size that recordings have, and tell if the settings say another one."""
-    found = surveyed.size(settings.datatype)
+    found = surveyed.size(settings)
     if found is None:
         return study
     chapter.found += plan.judge_size(settings.size, found)

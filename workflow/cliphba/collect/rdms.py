@@ -60,7 +60,7 @@ def open_published(
     ValueError
         If the file is not as described, lacks a stimulus, or has none of the times.
     """
-    known = np.round(file.times_ms, 6)
+    known = np.array(file.times_ms)
     places = np.flatnonzero(np.isin(known, np.round(grid_ms, 6)))
     if not len(places):
         raise ValueError(f"{path} has no RDM at a time of the grid: check start_ms, step_ms and samples")
