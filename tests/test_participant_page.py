@@ -12,13 +12,13 @@ import pytest
 from cliphba.figures import participant_page
 from cliphba.meg.participant import preprocess_participant
 from cliphba.meg.preprocess import Recording
-from cliphba.meg.spectrum import measure_spectrum
+from cliphba.meg.spectrum import compare_channels, measure_spectrum
 from tests import browser
 from tests.raws import GRID, record, recording, settings, shown
 
 
 def electrodes(seed: int, *, placed: bool) -> Recording:
-    """Electrodes that all see the pulse, blinks and the mains; an EOG that sees the blinks; a jump."""
+    """Electrodes that all see the pulse, blinks and the mains; an EOG that sees the blinks; a jump; noise."""
     events = shown(40)
     montage = mne.channels.make_standard_montage("biosemi32")
     raw = record(events, kinds=["eeg"] * 32 + ["eog"], seed=seed)
@@ -31,6 +31,7 @@ def electrodes(seed: int, *, placed: bool) -> Recording:
     raw._data += 2e-7 * generator.normal(size=raw._data.shape)
     raw._data[:32] += 1e-4 * np.exp(-np.arange(32) / 4)[:, None] * blinks
     raw._data[32] += 3e-4 * blinks
+    raw._data[raw.ch_names.index("Pz")] += (2e-6 if seed else 4e-6) * generator.normal(size=raw.n_times)
     raw.set_annotations(mne.Annotations(events["onset"][3], 0.1, "BAD_jump"))
     raw.info["bads"] = ["Oz"] if seed else []
     return recording(raw, events, run=f"run-{seed}")
@@ -64,7 +65,8 @@ def test_what_was_recorded_and_lost_is_told(page: Path) -> None:
     assert "Part Recorded Kept Annotated as bad run-0 40 39 1 run-1 40 39 1" in told
     assert "31 electrodes" in told
     assert "Session Run Bad channels ses-01 run-1 Oz" in told
-    assert re.search(r"Session Run Components Of eyes ses-01 run-0 12 \d+ ses-01 run-1 12 \d+", told)
+    assert re.search(r"Channel Least Most Pz (9|10|11)\.\d+ (19|20|21)\.\d+ (?!P|O|C)", told)
+    assert re.search(r"Session Run Components Eyes ses-01 run-0 12 no. \d+ ses-01 run-1 12 no. \d+", told)
     assert "line_hz 50.0" in told
     placed = "Topographies of eyes and heart" in told
     assert placed == ("baseline &quot;mean&quot;" in told or 'baseline "mean"' in told)
@@ -96,3 +98,12 @@ def test_a_spectrum_has_the_amplitude_of_what_was_planted() -> None:
     power = (mags**2).sum() * 0.5
     assert power == pytest.approx(amplitude**2 / 2, rel=0.02)
     assert not table.loc[table["channel_type"] == "eeg", "density"].any()
+
+
+def test_noisy_and_dead_channels_differ_from_others_of_their_type() -> None:
+    noise = np.random.default_rng(0).normal(size=(6, 20_000))
+    data = np.array([1, 1, 1, 8, 0, 1e9])[:, None] * noise
+    kinds = ["mag", "mag", "mag", "mag", "mag", "eeg"]
+    raw = mne.io.RawArray(data, mne.create_info([*"ABCDEF"], 200.0, kinds), verbose="error")
+    strengths = compare_channels(raw, [*"ABCDEF"])
+    assert dict(strengths) == pytest.approx({"A": 1, "B": 1, "C": 1, "D": 8, "E": 0, "F": 1}, rel=0.05)

@@ -30,6 +30,8 @@ TYPES = {
     "grad": ("planar gradiometers", "fT/cm", 1e13),
     "eeg": ("electrodes", "µV", 1e6),
 }
+# Channels so many times stronger than the median of their type, or weaker, are named.
+STANDS_OUT = 5
 # Topographies of so many components are shown at most, in rows of so many.
 MOST_TOPOGRAPHIES, IN_A_ROW = 40, 8
 STAGES = {"recorded": style.FAINT, "preprocessed": style.COLOURS["group"]}
@@ -84,6 +86,7 @@ def make(participant: str, parts: Sequence[Summary], settings: Preprocessing) ->
         _add_responses(page, parts, kind, z_scored=settings.baseline == "z_score")
     _add_spectra(page, list(sources.values()))
     page.add_html(_tell_bad_channels(list(sources.values())), "Bad channels", tags=("channels",))
+    page.add_html(_tell_strange_channels(list(sources.values())), "Channels that stand out", tags=("channels",))
     if settings.ica.components is not None:
         _add_components(page, list(sources.values()))
     page.add_html(_tell_settings(settings), "Settings", tags=("settings",))
@@ -134,6 +137,25 @@ def _tell_bad_channels(sources: Sequence[Source]) -> str:
     if not rows:
         return "<p>No channel was called bad, neither by the data set nor in the settings.</p>"
     return _table(pd.DataFrame(rows), "Channels that the data set or the settings call bad; all others are good.")
+
+
+def _tell_strange_channels(sources: Sequence[Source]) -> str:
+    """Name good channels that are much stronger or weaker than others."""
+    measured = {
+        (source.session, source.run): source.strengths.drop(source.bad, errors="ignore")
+        for source in sources
+        if source.strengths is not None
+    }
+    strengths = pd.DataFrame(measured)
+    strange = strengths[((strengths > STANDS_OUT) | (strengths < 1 / STANDS_OUT)).any(axis=1)]
+    if strange.empty:
+        return f"<p>No good channel is {STANDS_OUT} times stronger or weaker than the median of its type.</p>"
+    shown = pd.DataFrame({"Channel": strange.index, "Least": strange.min(axis=1), "Most": strange.max(axis=1)})
+    said = (
+        f"Channels that are {STANDS_OUT} times stronger or weaker than the median of their type in any recording, "
+        "and how many times. If they are broken, name them in preprocessing.bad_channels_of."
+    )
+    return _table(shown.round(2), said)
 
 
 def _tell_settings(settings: Preprocessing) -> str:
@@ -246,7 +268,10 @@ def _add_components(page: mne.Report, sources: Sequence[Source]) -> None:
             "Session": source.session,
             "Run": source.run,
             "Components": source.excluded.ica.n_components_,
-            **{f"Of {organ}": ", ".join(map(str, found)) for organ, found in source.excluded.components.items()},
+            **{
+                organ.capitalize(): ", ".join(f"no. {number}" for number in found)
+                for organ, found in source.excluded.components.items()
+            },
         }
         for source in sources
         if source.excluded is not None
@@ -254,7 +279,7 @@ def _add_components(page: mne.Report, sources: Sequence[Source]) -> None:
     said = "Independent components of eyes and heart, which were taken out; none in many recordings deserves a look."
     page.add_html(_table(pd.DataFrame(rows), said), "Eyes and heart", tags=("artefacts",))
     taken = [
-        (f"{source.run}: {organ} {number}", source.excluded.ica, number)
+        (f"{source.session} {source.run}: {organ}, no. {number}", source.excluded.ica, number)
         for source in sources
         if source.excluded is not None
         for organ, found in source.excluded.components.items()

@@ -15,7 +15,7 @@ from cliphba.config import Preprocessing, TimeGrid
 from cliphba.meg import artefacts, rejection
 from cliphba.meg import channels as choose
 from cliphba.meg.artefacts import Excluded
-from cliphba.meg.spectrum import measure_spectrum
+from cliphba.meg.spectrum import compare_channels, measure_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ class Source:
         Components of eyes and heart that were taken out, if any were looked for.
     spectra
         As `cliphba.meg.spectrum.measure_spectrum` gives it, with ``stage`` (recorded, preprocessed), if asked for.
+    strengths
+        As `cliphba.meg.spectrum.compare_channels` gives them for what was recorded, if spectra are asked for.
     """
 
     session: str
@@ -61,6 +63,7 @@ class Source:
     bad: Sequence[str]
     excluded: Excluded | None
     spectra: pd.DataFrame | None
+    strengths: pd.Series[float] | None
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def preprocess(
     _check(recording, settings, grid)
     raw, excluded = _clean(recording.raw, channels, settings, seed)
     spectra = _compare_spectra(recording.raw, raw, channels) if with_spectra else None
+    strengths = compare_channels(recording.raw, channels) if with_spectra else None
     raw, decimation = _resample(raw, grid.step_ms)
     epochs = _cut(raw, decimation, recording, settings, grid)
     allowed = {str(kind): most for kind, most in settings.rejection_peak_to_peak.items()}
@@ -144,7 +148,8 @@ def preprocess(
     trials = _account(recording, epochs)
     if settings.baseline == "z_score":
         _standardise(epochs, raw)
-    source = Source(recording.session, recording.run, list(recording.raw.info["bads"]), excluded, spectra)
+    bad = list(recording.raw.info["bads"])
+    source = Source(recording.session, recording.run, bad, excluded, spectra, strengths)
     return Preprocessed(epochs, trials, source)
 
 

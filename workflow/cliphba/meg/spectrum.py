@@ -1,4 +1,4 @@
-"""How strong a recording is at each frequency, which tells mains, drifts and dead sensors."""
+"""How strong a recording is at each frequency, and each channel: that tells mains, drifts, noisy and dead sensors."""
 
 from __future__ import annotations
 
@@ -28,6 +28,33 @@ def measure_spectrum(raw: mne.io.BaseRaw, channels: Sequence[str]) -> pd.DataFra
         ``channel_type`` (as MNE names it), ``hz`` and ``density``: the median over channels of the type, in their
         unit per root hertz.
     """
+    density = _measure_densities(raw, channels)
+    courses = density.T.groupby(level="channel_type", sort=False).median().T
+    return courses.melt(ignore_index=False, var_name="channel_type", value_name="density").reset_index()
+
+
+def compare_channels(raw: mne.io.BaseRaw, channels: Sequence[str]) -> pd.Series[float]:
+    """Compare how strong each channel is with the others of its type.
+
+    Parameters
+    ----------
+    raw
+        The recording, loaded or not.
+    channels
+        Which of its channels.
+
+    Returns
+    -------
+    pandas.Series
+        By channel the median over frequencies of its amplitude spectral density, in medians of its type: around 1
+        of good channels, much more of noisy ones, 0 of dead ones.
+    """
+    levels = _measure_densities(raw, channels).median()
+    return (levels / levels.groupby(level="channel_type").transform("median")).droplevel("channel_type")
+
+
+def _measure_densities(raw: mne.io.BaseRaw, channels: Sequence[str]) -> pd.DataFrame:
+    """Amplitude spectral density of each channel of each type (columns) at each frequency (rows)."""
     middle, rate = raw.times[-1] / 2, raw.info["sfreq"]
     start, stop = max(0, middle - STRETCH_S / 2), min(raw.times[-1], middle + STRETCH_S / 2)
     part = raw.copy().crop(start, stop).pick(list(channels), verbose="error").load_data(verbose="error")
@@ -39,7 +66,5 @@ def measure_spectrum(raw: mne.io.BaseRaw, channels: Sequence[str]) -> pd.DataFra
         picks="all",
         verbose="error",
     )
-    density, types = np.sqrt(found.get_data(picks="all")), np.array(part.get_channel_types())
-    courses = {kind: np.median(density[types == kind], axis=0) for kind in dict.fromkeys(types)}
-    table = pd.DataFrame(courses, index=pd.Index(found.freqs, name="hz"))
-    return table.melt(ignore_index=False, var_name="channel_type", value_name="density").reset_index()
+    named = pd.MultiIndex.from_arrays([part.get_channel_types(), part.ch_names], names=["channel_type", "channel"])
+    return pd.DataFrame(np.sqrt(found.get_data(picks="all")).T, index=pd.Index(found.freqs, name="hz"), columns=named)
