@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,18 @@ def test_runs_become_parts_with_counts_and_a_page(folder: Path) -> None:
     page = (folder / MADE / "sub-01_report.html").read_text()
     assert "Recordings of sub-01" in page
     assert str(folder) not in page
+
+
+def test_a_corrected_table_of_events_or_channels_is_noticed(folder: Path) -> None:
+    for table in ("run-1_events.tsv", "run-2_channels.tsv"):
+        assert "Nothing to be done" in run(folder, "-n", str(MADE / "sub-01_trials.parquet"))[1]
+        (changed,) = (folder / "bids").rglob(f"*_{table}")
+        before = changed.read_text()
+        changed.write_text(f"{before}\n")
+        said = run(folder, "-n", str(MADE / "sub-01_trials.parquet"))[1]
+        assert f"Updated input files: {changed}" in said, said
+        changed.write_text(before)
+        os.utime(changed, (0, 0))
 
 
 def test_a_run_that_is_not_there_is_named_before_any_job(folder: Path) -> None:

@@ -102,16 +102,17 @@ def fetched(participant):
 
 
 def found_recordings(wildcards):
-    """Paths of a participant's raw recordings, or of the records that they have been downloaded."""
+    """Paths of a participant's raw recordings and their tables, or of the records that they have been downloaded."""
     if OPENNEURO is not None:
         return fetched(wildcards.participant)
     # not for everybody: MNE takes a while to import
-    from cliphba.meg.bids import find_recordings
+    from cliphba.meg.bids import find_recordings, tables_beside
 
     try:
-        return find_recordings(STUDY.data.recordings, wildcards.participant)
+        found = find_recordings(STUDY.data.recordings, wildcards.participant)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
+    return [path for raw in found for path in (raw, *tables_beside(raw))]
 
 
 def rdms(half, participants=STUDY.participants):

@@ -86,6 +86,13 @@ def _check_found(settings: BIDSRecordings, participant: str, found: Sequence[BID
         )
 
 
+def tables_beside(path: Path | str) -> list[Path]:
+    """Find the tables that a recording is read with: of events, which may be missing yet, and of channels, if any."""
+    place = get_bids_path_from_fname(path, verbose="error").update(extension=".tsv", split=None)
+    channels = place.copy().update(suffix="channels").fpath
+    return [place.update(suffix="events").fpath, *([channels] if channels.exists() else [])]
+
+
 def read_trials(path: Path | str, settings: Events) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read from the table of events beside a recording what was shown in it; the recording is left alone.
 
@@ -109,8 +116,7 @@ def read_trials(path: Path | str, settings: Events) -> tuple[pd.DataFrame, pd.Da
         If there is no table of events or file of names, or it is not as the settings say.
     """
     names = None if settings.names is None else read_names(path_of(settings.names))
-    place = get_bids_path_from_fname(path, verbose="error")
-    table = place.copy().update(suffix="events", extension=".tsv", split=None).fpath
+    table = tables_beside(path)[0]
     if not table.exists():
         raise ValueError(f"{table} is missing: BIDS needs it to say which stimulus was shown when.")
     events = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, na_values=["n/a"])
