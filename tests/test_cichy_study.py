@@ -55,7 +55,7 @@ def write_pictures(folder: Path, features: Floats) -> None:
 def draw_rdms(features: Floats, gains: Floats, times_ms: Floats, *, seed: int) -> Floats:
     """Accuracies (people, times, images, images): a geometry of each person's own, at its strongest at 130 ms."""
     random = np.random.default_rng(seed)
-    course = np.exp(-(((times_ms - 130) / 60) ** 2) / 2) * (times_ms > 0)
+    course = np.exp(-(((times_ms - 130) / 40) ** 2) / 2) * (times_ms > 0)
     rdms = []
     for own in gains:
         distance = pdist(features * own)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cliphba.figures import personal_saliency, saliency, saliency_animation, strips
 from cliphba.figures.save import save, save_animation
+from tests.legible import assert_legible
 
 NOTE = "simulated data"
 TIMES = np.array([20.0, 40.0, 60.0])
@@ -72,6 +73,12 @@ def test_personal_strips_have_a_row_a_person_of_the_first_picture(maps, pictures
     np.testing.assert_allclose(panels[0], np.broadcast_to([60 / 255, 0, 0], (8, 8, 3)))
     # one scale for all: the person whose model hangs on the place more has the stronger colour
     assert np.ptp(panels[1]) > np.ptp(panels[5]) > 0
+
+
+def test_long_names_of_people_are_legible_below_each_other(pictures):
+    people = [f"sub-BIGMEG{number}" for number in range(1, 5)]
+    maps = pd.concat([maps_of(name, 0.01) for name in people])
+    assert set(people) < set(assert_legible(personal_saliency.draw(maps, pictures, note=NOTE)))
 
 
 def test_only_what_is_above_the_mean_is_coloured(maps, pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -45,12 +46,15 @@ def draw(saliency: pd.DataFrame, pictures: pd.DataFrame, *, note: str | None) ->
     shown, strips = decode(pictures), saliency.groupby(["model", "stimulus"], sort=False)
     times_ms = some_times(saliency["time_ms"].to_numpy(), TIMES)
     largest = strongest(saliency)
+    # long names do not fit along pictures
+    is_long = saliency["model"].str.len().max() > style.SHORT_NAME
+    turned: dict[str, Any] = {"rotation": 0, "ha": "right", "va": "center"} if is_long else {}
     figure = style.new_figure(180, 20 + 19.5 * len(strips), note=note)
     panels = figure.subplots(len(strips), 1 + len(times_ms), squeeze=False)
     for row, ((model, stimulus), rows) in zip(panels, strips, strict=True):
         picture = shown[str(stimulus)]
         row[0].imshow(picture, interpolation="bilinear")
-        row[0].set_ylabel(model if saliency["model"].nunique() > 1 else "")
+        row[0].set_ylabel(model if saliency["model"].nunique() > 1 else "", **turned)
         for axes, one in zip(row[1:], maps_at(rows, times_ms), strict=True):
             axes.imshow(overlay(picture, one, largest), interpolation="bilinear")
     for axes, time in zip(panels[0, 1:], times_ms, strict=True):

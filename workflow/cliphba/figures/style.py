@@ -41,6 +41,8 @@ LABELS = {
 CEILING, FAINT, REFERENCE = "#DCDCDC", "#A8A8A8", "#8C8C8C"
 #: What counts as significant.
 LEVEL = 0.05
+#: Letters of a name that a small panel has room for along its side: not those of sub-BIGMEG1.
+SHORT_NAME = 8
 #: Height of one row of significance bars, as a share of the axes.
 BAR = 0.035
 
