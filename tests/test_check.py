@@ -629,7 +629,7 @@ GIVEN = {
         lambda: {**with_epochs()(), "grid": {"stop_ms": 800}}, "grid", ("have no sample at 610 ms",)
     ),
     "no such channels": Case(
-        with_epochs({"datatype": "eeg"}), "data.recordings", ("no good EEG channel is in all files of epochs",)
+        with_epochs({"datatype": "eeg"}), "data.recordings", ("no good EEG channel is in all recordings",)
     ),
 }  # fmt: skip
 

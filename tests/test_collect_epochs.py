@@ -9,6 +9,7 @@ import pytest
 
 from cliphba.collect import epochs as collect
 from cliphba.config import TimeGrid
+from cliphba.meg.channels import choose_channels
 from cliphba.meg.events import restrict_trials
 from cliphba.meg.read import open_sessions
 from cliphba.sources import EpochsRecordings
@@ -119,7 +120,7 @@ def imported(folder: Path, table: pd.DataFrame, **options: object) -> list[mne.B
     make(table, **options).save(folder / "given_epo.fif", verbose="error", split_size="2MB")
     opened = [collect.open_epochs(folder / "given_epo.fif")]
     trials = collect.list_trials([opened[0].metadata], known, ["a", "b"])
-    channels = collect.choose_channels(opened, "meg")
+    channels = choose_channels(opened, datatype="meg", interpolate=False)
     for number, part in enumerate(collect.read_parts(opened, trials, channels, GRID, known.parts)):
         part.save(folder / f"part-{number}_epo.fif", verbose="error")
     return open_sessions(sorted(folder.glob("part-*_epo.fif"))).epochs
@@ -148,27 +149,11 @@ def test_sessions_in_files_of_their_own_have_channels_in_common(tmp_path):
         make(table, bads=bads).save(tmp_path / f"01_{name}_epo.fif", verbose="error")
     known = described(files=f"{tmp_path}/{{participant}}_{{session}}_epo.fif", sessions=["1", "2", "3"])
     files = [collect.open_epochs(path) for path in known.paths("sub-01")]
-    assert collect.choose_channels(files, "meg") == ["MEG 2"]
-    assert collect.choose_channels(files, "eeg") == ["EEG 1"]
+    assert choose_channels(files, datatype="meg", interpolate=False) == ["MEG 2"]
+    assert choose_channels(files, datatype="eeg", interpolate=False) == ["EEG 1"]
     trials = collect.list_trials([one.metadata for one in files], known, ["a", "b"])
     parts = list(collect.read_parts(files, trials, ["MEG 2"], GRID, known.parts))
     assert [set(part.metadata["session"]) for part in parts] == [{"ses-1"}, {"ses-2"}, {"ses-3"}]
-
-
-def test_parts_may_come_from_several_files(tmp_path):
-    """Trials of two files dealt out to the same parts keep their pictures."""
-    table = pd.DataFrame({"stimulus": [*"abba"], "row": range(4)})
-    files = [make(table), make(table[::-1].reset_index(drop=True))]
-    trials = pd.concat(
-        [one.metadata.assign(file=number, row=range(4), session="x", trial=0) for number, one in enumerate(files)]
-    )
-    (part,) = collect.read_parts(files, trials.sample(frac=1, random_state=1), ["MEG 1"], GRID, ["x"])
-    # at the onset the sample is the number of the trial in its file
-    found = np.round(1e6 * part.get_data(copy=False)[:, 0, 10]).astype(int)
-    names = [
-        files[number].metadata["stimulus"].iloc[row] for number, row in zip([0] * 4 + [1] * 4, found, strict=True)
-    ]
-    assert list(part.metadata["stimulus"]) == names
 
 
 @pytest.mark.parametrize(
@@ -209,8 +194,8 @@ def test_files_that_are_no_epochs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no table of trials"):
         collect.open_epochs(tmp_path / "bare_epo.fif")
     eeg = make(pd.DataFrame({"stimulus": [*"ab"]})).pick("eeg")
-    with pytest.raises(ValueError, match=r"no good MEG channel is in all files of epochs, which hold .* types eeg"):
-        collect.choose_channels([eeg], "meg")
+    with pytest.raises(ValueError, match=r"no good MEG channel is in all recordings; .* types eeg"):
+        choose_channels([eeg], datatype="meg", interpolate=False)
 
 
 def test_real_epochs_with_all_kinds_of_sensors(tmp_path):
@@ -226,7 +211,7 @@ def test_real_epochs_with_all_kinds_of_sensors(tmp_path):
     epochs.save(tmp_path / "01_epo.fif", verbose="error")
     opened = [collect.open_epochs(tmp_path / "01_epo.fif")]
     trials = collect.list_trials([opened[0].metadata], described(), ["1", "2"])
-    channels = collect.choose_channels(opened, "meg")
+    channels = choose_channels(opened, datatype="meg", interpolate=False)
     assert not set(channels) & set(raw.info["bads"])
     parts = list(collect.read_parts(opened, trials, channels, GRID, [f"trials-{part}" for part in range(1, 5)]))
     assert sum(len(part) for part in parts) == len(epochs)

@@ -12,7 +12,7 @@ import pytest
 
 from cliphba.meg import rejection
 from cliphba.meg.bids import find_recordings, open_recording
-from cliphba.meg.divide import by_column, in_turn, take_turns
+from cliphba.meg.divide import in_turn, take_turns
 from cliphba.meg.participant import Part, preprocess_participant
 from cliphba.meg.preprocess import Recording
 from cliphba.meg.read import gather_sessions
@@ -159,19 +159,11 @@ def test_a_data_set_of_several_runs_from_file_to_patterns(tmp_path: Path) -> Non
     assert peak == pytest.approx(200)
 
 
-def test_epochs_are_divided_by_a_column_of_their_metadata() -> None:
+def test_trials_are_dealt_out_in_turn() -> None:
     events = shown(12)
-    epochs = run(record(events), events).epochs
-    epochs.metadata = epochs.metadata.assign(day=np.repeat([1, 2, 3], 4))
-    parts = by_column(epochs, "day", {"1": "ses-01", "3": "ses-03"})
-    assert list(parts) == ["ses-01", "ses-03"]
-    assert parts["ses-03"].metadata["trial"].tolist() == [8, 9, 10, 11]
-    assert parts["ses-03"].metadata["session"].unique().tolist() == ["ses-03"]
-    with pytest.raises(ValueError, match="no column night, but stimulus, session, run, trial, day"):
-        by_column(epochs, "night", {"1": "ses-01"})
-    with pytest.raises(ValueError, match="no trial has day 4; it is 1, 2, 3"):
-        by_column(epochs, "day", {"4": "ses-04"})
-    assert [len(part) for part in in_turn(epochs, ["a", "b"]).values()] == [8, 4]
+    parts = in_turn(run(record(events), events).epochs, ["a", "b"])
+    assert [len(part) for part in parts.values()] == [8, 4]
+    assert parts["b"].metadata["session"].unique().tolist() == ["b"]
 
 
 def test_turns_by_hand() -> None:

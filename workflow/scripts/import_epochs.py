@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from cliphba import progress, tables
-from cliphba.collect.epochs import choose_channels, list_trials, open_epochs, read_parts
+from cliphba.collect.epochs import list_trials, open_epochs, read_parts
 from cliphba.config import TimeGrid
 from cliphba.meg import rejection
+from cliphba.meg.channels import choose_channels
 from cliphba.sources import EpochsRecordings
 
 progress.log_to(snakemake.log[0])
@@ -23,7 +24,7 @@ trials = list_trials(
 parts = read_parts(
     files,
     trials,
-    choose_channels(files, recordings.datatype),
+    choose_channels(files, datatype=recordings.datatype, interpolate=False),
     TimeGrid.model_validate(params.grid),
     recordings.parts,
 )

@@ -11,8 +11,9 @@ import pandas as pd
 from cliphba.check.findings import Chapter
 from cliphba.check.recordings import Surveyed, tell_halves
 from cliphba.check.sensors import describe
-from cliphba.collect.epochs import check_times, choose_channels, list_trials, open_epochs
+from cliphba.collect.epochs import check_times, list_trials, open_epochs
 from cliphba.config import Study
+from cliphba.meg.channels import choose_channels
 from cliphba.sources import EpochsRecordings, path_of
 from cliphba.tables import read_names
 
@@ -76,7 +77,7 @@ def _read(
             check_times(np.asarray(epochs.times), float(epochs.info["lowpass"]), study.grid)
     if len(opened) == len(paths):
         with chapter.reporting(WHERE):
-            choose_channels(opened, settings.datatype)
+            choose_channels(opened, datatype=settings.datatype, interpolate=False)
         with chapter.reporting(f"{WHERE} ({participant})"):
             numbered = None if settings.events.names is None else read_names(path_of(settings.events.names))
             trials = list_trials([epochs.metadata for epochs in opened], settings, stimuli, numbered)

@@ -45,31 +45,6 @@ def open_epochs(path: Path | str) -> mne.BaseEpochs:
     return epochs
 
 
-def choose_channels(files: Sequence[mne.BaseEpochs], datatype: str) -> list[str]:
-    """Name the channels of a type that are good in all files.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    recorded, bad = [], set()
-    for epochs in files:
-        picks = mne.pick_types(epochs.info, meg=datatype == "meg", eeg=datatype == "eeg", ref_meg=False, exclude=[])
-        recorded.append([epochs.ch_names[pick] for pick in picks])
-        bad.update(epochs.info["bads"])
-    shared = set.intersection(*map(set, recorded)) - bad
-    if not shared:
-        types = sorted(set(files[0].get_channel_types()))
-        raise ValueError(
-            f"data.recordings: no good {datatype.upper()} channel is in all files of epochs, which hold channels of "
-            f"the types {', '.join(types)}: check datatype and bad channels"
-        )
-    if lost := [name for name in dict.fromkeys(name for names in recorded for name in names) if name not in shared]:
-        logger.info("%d of %d channels are left out: %s", len(lost), len(lost) + len(shared), ", ".join(lost))
-    return [name for name in recorded[0] if name in shared]
-
-
 def list_trials(
     tables: Sequence[pd.DataFrame],
     recordings: EpochsRecordings,
@@ -152,18 +127,13 @@ def read_parts(
     for epochs in files:
         check_times(np.asarray(epochs.times), float(epochs.info["lowpass"]), grid)
     for part in parts:
-        chosen = trials[trials["session"] == part].sort_values("file", kind="stable")
-        pieces = [
-            _onto_grid(epochs[chosen.loc[chosen["file"] == number, "row"].to_numpy()], channels, grid)
-            for number, epochs in enumerate(files)
-            if number in set(chosen["file"])
-        ]
-        joined = pieces[0]
-        if len(pieces) > 1:
-            joined = mne.concatenate_epochs(pieces, on_mismatch="ignore", verbose="error")
+        chosen = trials[trials["session"] == part]
+        # a file holds a session or all of them, so that a part lies in one
+        (number,) = chosen["file"].unique()
+        epochs = _onto_grid(files[number][chosen["row"].to_numpy()], channels, grid)
         with mne.use_log_level("error"):
-            joined.metadata = chosen[["stimulus", "session", "trial"]].reset_index(drop=True)
-        yield joined
+            epochs.metadata = chosen[["stimulus", "session", "trial"]].reset_index(drop=True)
+        yield epochs
 
 
 def check_times(seconds: NDArray[np.float64], low_pass_hz: float, grid: TimeGrid) -> None:

@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections.abc import Sequence
 from itertools import chain
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import mne
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 Datatype = Literal["meg", "eeg"]
+Recorded: TypeAlias = mne.io.BaseRaw | mne.BaseEpochs
 
 
 def mark_bad(raws: Sequence[mne.io.BaseRaw], names: Sequence[str]) -> None:
@@ -36,7 +37,7 @@ def mark_bad(raws: Sequence[mne.io.BaseRaw], names: Sequence[str]) -> None:
         raw.info["bads"] = list(dict.fromkeys([*raw.info["bads"], *(name for name in names if name in raw.ch_names)]))
 
 
-def choose_channels(raws: Sequence[mne.io.BaseRaw], *, datatype: Datatype, interpolate: bool) -> list[str]:
+def choose_channels(recordings: Sequence[Recorded], *, datatype: Datatype, interpolate: bool) -> list[str]:
     """Choose the channels that all recordings of a participant are to have.
 
     Patterns of different sessions are compared with each other, so that a channel that one of them lacks is of no use
@@ -45,8 +46,8 @@ def choose_channels(raws: Sequence[mne.io.BaseRaw], *, datatype: Datatype, inter
 
     Parameters
     ----------
-    raws
-        Recordings, with their bad channels marked.
+    recordings
+        Raw ones or epochs, with their bad channels marked.
     datatype
         ``meg`` (magnetometers and gradiometers, no reference sensors) or ``eeg``.
     interpolate
@@ -62,23 +63,24 @@ def choose_channels(raws: Sequence[mne.io.BaseRaw], *, datatype: Datatype, inter
     ValueError
         If none is left.
     """
-    recorded = [_of_type(raw, datatype) for raw in raws]
-    bad = [set(raw.info["bads"]) for raw in raws]
+    recorded = [_of_type(one, datatype) for one in recordings]
+    bad = [set(one.info["bads"]) for one in recordings]
     useless = set.intersection(*bad) if interpolate else set.union(*bad)
     shared = set.intersection(*map(set, recorded)) - useless
     if not shared:
+        types = ", ".join(sorted(set(recordings[0].get_channel_types())))
         raise ValueError(
-            f"there is no good {datatype.upper()} channel that all {len(raws)} recordings have: check datatype and "
-            "bad channels."
+            f"no good {datatype.upper()} channel is in all recordings; the first one has channels of the types "
+            f"{types}: check data.recordings.datatype and bad channels."
         )
     if lost := [name for name in dict.fromkeys(chain(*recorded)) if name not in shared]:
         logger.info("%d of %d channels are left out: %s.", len(lost), len(lost) + len(shared), ", ".join(lost))
     return [name for name in recorded[0] if name in shared]
 
 
-def _of_type(raw: mne.io.BaseRaw, datatype: Datatype) -> list[str]:
-    picks = mne.pick_types(raw.info, meg=datatype == "meg", eeg=datatype == "eeg", ref_meg=False, exclude=[])
-    return [raw.ch_names[pick] for pick in picks]
+def _of_type(recorded: Recorded, datatype: Datatype) -> list[str]:
+    picks = mne.pick_types(recorded.info, meg=datatype == "meg", eeg=datatype == "eeg", ref_meg=False, exclude=[])
+    return [recorded.ch_names[pick] for pick in picks]
 
 
 def compensate(raw: mne.io.BaseRaw, grade: int) -> None:

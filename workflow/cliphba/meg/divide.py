@@ -2,42 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import mne
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-
-
-def by_column(epochs: mne.BaseEpochs, column: str, names: Mapping[str, str]) -> dict[str, mne.BaseEpochs]:
-    """Divide epochs by a column of their metadata.
-
-    Parameters
-    ----------
-    epochs
-        Epochs with metadata.
-    column
-        That says of which part a trial is.
-    names
-        Value of that column, as text, to the name of the part; other trials belong to no part.
-
-    Returns
-    -------
-    dict
-        Name of each part to its epochs, whose metadata have it as ``session``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such column, or no trial of a part.
-    """
-    if column not in epochs.metadata:
-        raise ValueError(f"metadata of the epochs have no column {column}, but {', '.join(epochs.metadata)}.")
-    value = epochs.metadata[column].astype(str)
-    if missing := [name for name in names if name not in set(value)]:
-        raise ValueError(f"no trial has {column} {missing[0]}; it is {', '.join(value.unique()[:20])}.")
-    return {name: named(epochs[np.flatnonzero(value == found)], name) for found, name in names.items()}
 
 
 def in_turn(epochs: mne.BaseEpochs, names: Sequence[str]) -> dict[str, mne.BaseEpochs]:
