@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cliphba.listing import some
+
 #: What pictures in a folder are known by; a file that is named may end as it likes.
 ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-# Names told in one error.
-TOLD = 5
 # Pixels along the longer side of a picture that is only to be looked at.
 LOOKED_AT = 256
 
@@ -44,7 +44,7 @@ def find_pictures(places: Iterable[Path | str]) -> dict[str, Path]:
             raise ValueError(f"{named[path.stem]} and {path} have the same name: rename one, or take them apart")
         named[path.stem] = path
     if broken := [str(path) for path in paths if not _is_image(path)]:
-        raise ValueError(f"{_tell(broken)}: no image that Pillow can read; replace or leave out what is named")
+        raise ValueError(f"{some(broken)}: no image that Pillow can read; replace or leave out what is named")
     return named
 
 
@@ -76,11 +76,6 @@ def _is_image(path: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def _tell(names: Sequence[str]) -> str:
-    left = len(names) - TOLD
-    return ", ".join(names[:TOLD]) + (f" and {left} more" if left > 0 else "")
 
 
 def open_picture(path: Path) -> Image.Image:

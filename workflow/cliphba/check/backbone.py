@@ -12,8 +12,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from cliphba import architectures, resources
-from cliphba.check.findings import Chapter, Finding, Found, Problem, names
+from cliphba.check.findings import Chapter, Finding, Found, Problem
 from cliphba.config import Backbone, Study
+from cliphba.listing import some
 from cliphba.tables import METADATA_KEY
 
 CONFIG_FILE = "open_clip_config.json"
@@ -38,7 +39,7 @@ def survey(study: Study) -> Iterator[Found]:
     elif missing:
         yield Problem(
             "backbone.folder",
-            f"{backbone.folder} lacks {names([path.name for path in missing])}",
+            f"{backbone.folder} lacks {some([path.name for path in missing])}",
             "make that backbone first, or name its architecture and weights instead",
         )
     if backbone.architecture is not None:
@@ -174,4 +175,4 @@ def _describe(folder: Path) -> dict[str, Any] | None:
 
 def _name(folder: Path) -> str:
     source = (_describe(folder) or {}).get("source")
-    return names([str(folder)] if not source else [f"{source.get('architecture')}, {source.get('weights')}"])
+    return some([str(folder)] if not source else [f"{source.get('architecture')}, {source.get('weights')}"])

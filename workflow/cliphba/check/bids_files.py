@@ -15,7 +15,8 @@ import pandas as pd
 from mne_bids import BIDSPath, find_matching_paths, get_bids_path_from_fname
 from mne_bids.config import ALLOWED_DATATYPE_EXTENSIONS
 
-from cliphba.check.findings import Chapter, Problem, names
+from cliphba.check.findings import Chapter, Problem
+from cliphba.listing import some
 from cliphba.meg import bids
 from cliphba.sources import BIDSRecordings, path_of
 
@@ -93,7 +94,7 @@ def explain(there: Sequence[BIDSPath], settings: BIDSRecordings, participant: st
         people = sorted(path.name for path in path_of(settings.root).glob("sub-*") if path.is_dir())
         yield Problem(
             "participants",
-            f"{settings.root} has no folder of {participant}; it has {names(people) or 'none of anybody'}",
+            f"{settings.root} has no folder of {participant}; it has {some(people) or 'none of anybody'}",
             "correct the name, or leave the participant out",
         )
         return
@@ -111,7 +112,7 @@ def explain(there: Sequence[BIDSPath], settings: BIDSRecordings, participant: st
         tasks = sorted({path.task for path in kind if path.task})
         yield Problem(
             f"{WHERE}.task",
-            f"{participant} has no recording of the task {settings.task}; there are {names(tasks) or 'none at all'}",
+            f"{participant} has no recording of the task {settings.task}; there are {some(tasks) or 'none at all'}",
             "name one of these tasks" if tasks else "check that the files are there and no links to nothing",
         )
         return
@@ -128,7 +129,7 @@ def _explain_names(there: Sequence[BIDSPath], settings: BIDSRecordings, particip
             missing = f"session {session}" if session else "recording without session"
             yield Problem(
                 f"{WHERE}.sessions",
-                f"{participant} has no {missing}; there are {names(known, 20)}",
+                f"{participant} has no {missing}; there are {some(known, 20)}",
                 "correct sessions, get the recording, or leave the participant out",
             )
     for session, run in product(wanted, settings.runs):
@@ -137,7 +138,7 @@ def _explain_names(there: Sequence[BIDSPath], settings: BIDSRecordings, particip
             yield Problem(
                 f"{WHERE}.runs",
                 f"{participant} has no run {run}{f' in session {session}' if session else ''}; there are "
-                f"{names(numbers, 20)}",
+                f"{some(numbers, 20)}",
                 "correct runs, get the recording, or leave the participant out",
             )
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 # How an error begins that names a setting.
 SETTING = re.compile(r"((?:data|preprocessing|decoding|grid|backbone|evaluation_sets)(?:\.\w+)*): ")
-# Names told in one finding or problem.
-TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -98,12 +96,6 @@ class Chapter:
     def problems(self) -> list[Problem]:
         """Those among what was found."""
         return [one for one in self.found if isinstance(one, Problem)]
-
-
-def names(given: Sequence[object], told: int = TOLD) -> str:
-    """List the first few of some names, and how many more there are."""
-    left = len(given) - told
-    return ", ".join(map(str, given[:told])) + (f" and {left} more" if left > 0 else "")
 
 
 def spread(values: Sequence[float]) -> str:

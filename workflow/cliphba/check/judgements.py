@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from cliphba.check.backbone import judge_model
-from cliphba.check.findings import Chapter, names
+from cliphba.check.findings import Chapter
 from cliphba.collect.judgements import Told, embedding_of, pairs_of, read_judgements, triplets_of
 from cliphba.config import Study
+from cliphba.listing import some
 from cliphba.sources import CLIPBehavior, ModelBehavior, THINGSBehavior, path_of
 
 WHERE = "data.behavior"
@@ -92,7 +93,7 @@ def judge_judged(chapter: Chapter, told: Told, stimuli: pd.DataFrame, *, things:
     if unknown and not things:
         chapter.warn(
             WHERE,
-            f"judgements name {len(unknown)} pictures that are not of the study: {names(unknown)}; they are left out",
+            f"judgements name {len(unknown)} pictures that are not of the study: {some(unknown)}; they are left out",
             "if they are meant, add their pictures to data.stimuli, or name them alike",
         )
     with chapter.reporting(WHERE):

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import pandas as pd
 from PIL import Image
 
-from cliphba.check.findings import Chapter, names, spread
+from cliphba.check.findings import Chapter, spread
 from cliphba.collect.judgements import Told
 from cliphba.collect.splits import split_stimuli
 from cliphba.collect.stimuli import read_stimuli
+from cliphba.listing import some
 from cliphba.pictures import open_picture, pictures_in
 from cliphba.sources import EvaluationSet, Stimuli, path_of
 
@@ -103,7 +104,7 @@ def look_into(chapter: Chapter, paths: Sequence[Path], where: str) -> list[Heade
     if broken:
         chapter.refuse(
             f"{where}.images",
-            f"{len(broken)} of {len(paths)} pictures cannot be opened, or only in part: {names(broken)}",
+            f"{len(broken)} of {len(paths)} pictures cannot be opened, or only in part: {some(broken)}",
             "copy or download them again, or leave their stimuli out",
         )
     return found

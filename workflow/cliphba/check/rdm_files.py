@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cliphba.check.findings import Chapter, names
+from cliphba.check.findings import Chapter
 from cliphba.collect.names import names_of
 from cliphba.collect.rdms import reader
+from cliphba.listing import some
 from cliphba.sources import RDMFile, path_of
 from cliphba.tables import read_names
 
@@ -72,7 +73,7 @@ def read_order(chapter: Chapter, settings: RDMFile, where: str, stimuli: pd.Data
         missing = [name for name in stimuli["stimulus"] if name not in known.index]
         chapter.refuse(
             f"{where}.stimuli",
-            f"{settings.stimuli} does not name {len(missing)} of the pictures: {names(missing)}",
+            f"{settings.stimuli} does not name {len(missing)} of the pictures: {some(missing)}",
             "name pictures and RDMs alike, or leave these pictures out",
         )
     return order

@@ -13,10 +13,11 @@ import pandas as pd
 
 from cliphba.check import sensors
 from cliphba.check.bids_files import WHERE, Recorded, find, read
-from cliphba.check.findings import Chapter, names
+from cliphba.check.findings import Chapter
 from cliphba.check.onsets import judge_onsets
 from cliphba.check.room import amount
 from cliphba.config import Study
+from cliphba.listing import some
 from cliphba.meg.divide import take_turns
 from cliphba.sources import BIDSRecordings, EpochsRecordings, Size, path_of
 
@@ -106,7 +107,7 @@ def tell_halves(chapter: Chapter, study: Study) -> None:
     for half, members in study.halves.items():
         parts = str(study.halves_of)
         unit = parts if len(members) > 1 else parts.removesuffix("s")
-        chapter.tell(f"half {half!r}", f"{len(members)} {unit}: {names(members, 12)}")
+        chapter.tell(f"half {half!r}", f"{len(members)} {unit}: {some(members, 12)}")
 
 
 def _bytes(path: Path) -> int:

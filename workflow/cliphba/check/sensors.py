@@ -11,8 +11,9 @@ import mne
 import numpy as np
 
 from cliphba.check.bids_files import WHERE, Recorded
-from cliphba.check.findings import Chapter, Finding, Found, Problem, names
+from cliphba.check.findings import Chapter, Finding, Found, Problem
 from cliphba.config import Preprocessing, Study
+from cliphba.listing import some
 from cliphba.meg import bids
 from cliphba.meg.artefacts import auxiliary_channels
 from cliphba.meg.channels import Datatype, choose_channels, compensate, mark_bad, refer
@@ -102,7 +103,7 @@ def describe(infos: Mapping[str, mne.Info]) -> Iterator[Found]:
     if not infos:
         return
     passed = {f"{info['highpass']:g} to {info['lowpass']:g} Hz" for info in infos.values()}
-    yield Finding("filtered", names(sorted(passed)))
+    yield Finding("filtered", some(sorted(passed)))
     for what, trait in (("sensors", _sensors), ("sampling rate", _rate)):
         traits = {name: trait(info) for name, info in infos.items()}
         counted = Counter(traits.values())
@@ -137,7 +138,7 @@ def judge_rates(infos: dict[str, mne.Info], study: Study) -> Iterator[Problem]:
         rate = min(slow.values())
         yield Problem(
             "grid.step_ms",
-            f"recordings of {names(list(slow))} have {rate:g} samples a second, samples every {study.grid.step_ms:g} "
+            f"recordings of {some(list(slow))} have {rate:g} samples a second, samples every {study.grid.step_ms:g} "
             f"ms need {wanted:g}",
             f"set grid.step_ms to {1000 / rate:g} or more",
         )
@@ -145,7 +146,7 @@ def judge_rates(infos: dict[str, mne.Info], study: Study) -> Iterator[Problem]:
     if blunt:
         yield Problem(
             "preprocessing.low_pass_hz",
-            f"{low_pass:g} Hz, but recordings of {names(list(blunt))} were filtered at {min(blunt.values()):g} Hz: "
+            f"{low_pass:g} Hz, but recordings of {some(list(blunt))} were filtered at {min(blunt.values()):g} Hz: "
             "there is nothing above",
             f"set it to {min(blunt.values()):g} or less, so that methods say what was done",
             fatal=False,
@@ -163,7 +164,7 @@ def judge_line(sidecars: Sequence[dict[str, Any]], settings: Preprocessing) -> I
     if stated:
         yield Finding("line frequency", ", ".join(f"{value:g} Hz" for value in stated))
     if software:
-        yield Finding("software filters", names(software, 1))
+        yield Finding("software filters", some(software, 1))
     if settings.line_hz is not None and stated and set(stated) != {settings.line_hz}:
         yield Problem(
             "preprocessing.line_hz",

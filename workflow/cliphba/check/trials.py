@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from cliphba.check.findings import Finding, Found, Problem, names, spread
+from cliphba.check.findings import Finding, Found, Problem, spread
 from cliphba.config import Study
+from cliphba.listing import some
 
 WHERE = "data.recordings.events"
 # Some images may have so many times the trials of others, for all that happens in a laboratory.
@@ -56,8 +57,7 @@ def _unknown(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Problem]:
     if strange and not shown & known:
         yield Problem(
             WHERE,
-            f"no stimulus of the events is one of the pictures: events have {names(strange)}, pictures "
-            f"{names(unseen)}",
+            f"no stimulus of the events is one of the pictures: events have {some(strange)}, pictures {some(unseen)}",
             "choose the column (stimulus) and the part of it (pattern) that is the name of a picture"
             + _with_decimals(strange),
         )
@@ -65,14 +65,14 @@ def _unknown(trials: pd.DataFrame, stimuli: pd.DataFrame) -> Iterator[Problem]:
     if strange:
         yield Problem(
             WHERE,
-            f"{len(strange)} stimuli in the events have no picture: {names(strange)}; their trials are left out",
+            f"{len(strange)} stimuli in the events have no picture: {some(strange)}; their trials are left out",
             "if they are meant, add their pictures to data.stimuli",
             fatal=False,
         )
     if unseen:
         yield Problem(
             "data.stimuli",
-            f"{len(unseen)} of {len(known)} pictures are never shown: {names(unseen)}",
+            f"{len(unseen)} of {len(known)} pictures are never shown: {some(unseen)}",
             "leave them out by a table of the stimuli that are (data.stimuli.table), or correct events.where",
         )
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cliphba.collect.names import shorten
 from cliphba.config import TimeGrid
+from cliphba.listing import some
 from cliphba.meg.divide import take_turns
 from cliphba.meg.events import restrict_trials, select_trials
 from cliphba.sources import PARTS_OF_TRIALS, EpochsRecordings
@@ -84,7 +84,7 @@ def list_trials(
     fewest = trials["stimulus"].value_counts()
     if len(few := fewest[fewest < PARTS_OF_TRIALS]):
         raise ValueError(
-            f"{len(few)} of {len(fewest)} pictures, such as {shorten(few.index)}, have fewer than {PARTS_OF_TRIALS} "
+            f"{len(few)} of {len(fewest)} pictures, such as {some(few.index)}, have fewer than {PARTS_OF_TRIALS} "
             "trials, which are dealt out to so many parts where there is one session: leave these pictures out, or "
             "name the sessions (data.recordings.sessions)"
         )
@@ -198,11 +198,11 @@ def _restrict_sessions(trials: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
         same = (text == name) | (number == float(name) if name.isdecimal() else False)
         if not same.any():
             raise ValueError(
-                f"data.recordings.sessions: no trial is of {name}, but of {shorten(text.unique())}: name these"
+                f"data.recordings.sessions: no trial is of {name}, but of {some(text.unique())}: name these"
             )
         named[same] = name
     if (others := named.isna()).any():
-        logger.info("%d trials are of sessions that are not named: %s", others.sum(), shorten(text[others].unique()))
+        logger.info("%d trials are of sessions that are not named: %s", others.sum(), some(text[others].unique()))
     kept = trials.assign(session=named)[~others]
     return kept.assign(trial=kept.groupby("session").cumcount())
 

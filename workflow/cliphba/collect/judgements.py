@@ -13,8 +13,9 @@ import pandas as pd
 
 from cliphba import behavior, rdm
 from cliphba.collect.given import read_table
-from cliphba.collect.names import names_of, shorten, stimuli_of
+from cliphba.collect.names import names_of, stimuli_of
 from cliphba.labels import THINGS_LABELS
+from cliphba.listing import some
 from cliphba.sources import Behavior, TablesBehavior, THINGSBehavior, path_of
 
 #: Columns that name stimuli.
@@ -113,7 +114,7 @@ def read_embedding(path: Path, dimensions: Path | None) -> Told:
     if missing or described.empty or described["dimension"].duplicated().any():
         raise ValueError(
             f"{path} needs one column for each dimension (those of {dimensions or 'the table itself'}), each once: "
-            f"it lacks {shorten(missing) or 'nothing'}"
+            f"it lacks {some(missing) or 'nothing'}"
         )
     return Told(_numbers(given[list(described["dimension"])], path), described)
 
@@ -204,8 +205,8 @@ def embedding_of(told: pd.DataFrame, stimuli: pd.DataFrame) -> pd.DataFrame:
     if len(missing := needed[~needed.isin(names.index)]):
         raise ValueError(
             f"data.behavior: {len(missing)} of {len(needed)} training and validation images have no embedding, such "
-            f"as {shorten(missing)}: it must name them as they are named here, or their concepts in the table of "
-            f"stimuli; it names {shorten(told.index)}"
+            f"as {some(missing)}: it must name them as they are named here, or their concepts in the table of "
+            f"stimuli; it names {some(told.index)}"
         )
     found = told.loc[list(names)].set_axis(names.index).rename_axis("stimulus")
     return found.reset_index().melt("stimulus", var_name="dimension")
@@ -249,7 +250,7 @@ def _of_test_images(told: pd.DataFrame, stimuli: pd.DataFrame, columns: Collecti
     if len(judged) < LEAST_JUDGED:
         raise ValueError(
             f"data.behavior: people judged {len(judged)} of the {len(test)} test images, which are named "
-            f"{shorten(test['stimulus'])}; they judged {shorten(sorted(given))}: hold those out that they judged "
+            f"{some(test['stimulus'])}; they judged {some(sorted(given))}: hold those out that they judged "
             "(data.stimuli.split: judged), or name them alike"
         )
     logger.info("people judged %d of %d test images", len(judged), len(test))

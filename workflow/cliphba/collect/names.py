@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import pandas as pd
 
-#: So many names stand in a message.
-SHOWN = 5
+from cliphba.listing import some
 
 
 def names_of(stimuli: pd.DataFrame, given: Collection[str]) -> pd.Series[str]:
@@ -49,16 +48,9 @@ def stimuli_of(stimuli: pd.DataFrame, given: Collection[str], *, origin: str) ->
     names = names_of(stimuli, given)
     if (twice := names.duplicated(keep=False)).any():
         name = names[twice].iloc[0]
-        several = shorten(names.index[names == name])
+        several = some(names.index[names == name])
         raise ValueError(
             f"{origin} names the concept {name!r}, which several pictures show ({several}): name pictures there, or "
             "keep one picture of each concept"
         )
     return {name: str(stimulus) for stimulus, name in names.items()}
-
-
-def shorten(names: Iterable[object]) -> str:
-    """Put names into a message, the first few of them if there are many."""
-    everything = [str(name) for name in names]
-    more = [] if len(everything) <= SHOWN else ["..."]
-    return ", ".join([*everything[:SHOWN], *more])

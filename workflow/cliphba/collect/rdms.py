@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cliphba.collect.names import shorten, stimuli_of
+from cliphba.collect.names import stimuli_of
+from cliphba.listing import some
 from cliphba.meg import exchange
 from cliphba.sources import RDMFile
 from cliphba.tables import LazyRDMs, RDMs
@@ -88,8 +89,8 @@ def _of_study(series: LazyRDMs, stimuli: pd.DataFrame, path: Path) -> LazyRDMs:
     wanted = tuple(stimuli["stimulus"])
     if missing := [stimulus for stimulus in wanted if stimulus not in names]:
         raise ValueError(
-            f"{path}: {len(missing)} of the {len(wanted)} pictures ({shorten(missing)}) have no RDM; those of "
-            f"the file are {shorten(series.stimuli)}: name both alike, or leave these pictures out"
+            f"{path}: {len(missing)} of the {len(wanted)} pictures ({some(missing)}) have no RDM; those of "
+            f"the file are {some(series.stimuli)}: name both alike, or leave these pictures out"
         )
     return replace(series.of([names[stimulus] for stimulus in wanted]), stimuli=wanted)
 

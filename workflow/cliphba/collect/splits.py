@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from cliphba.collect.names import shorten
+from cliphba.listing import some
 
 Split = Literal["random", "in_order", "judged", "table"]
 SPLITS = ("train", "validation", "test")
@@ -82,7 +82,7 @@ def _as_in_table(stimuli: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFra
     if len(wrong):
         raise ValueError(
             f"data.stimuli.table: `split` must be one of {', '.join(SPLITS)}, but of {len(wrong)} stimuli, such as "
-            f"{wrong['stimulus'].iloc[0]}, it is {shorten(wrong['split'].unique())}"
+            f"{wrong['stimulus'].iloc[0]}, it is {some(wrong['split'].unique())}"
         )
     found = {name: int((stimuli["split"] == name).sum()) for name in SPLITS}
     if found != dict(counts):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cliphba import tables
 from cliphba.collect.given import read_table
-from cliphba.collect.names import shorten
+from cliphba.listing import some
 from cliphba.pictures import open_picture, pictures_in
 from cliphba.progress import track
 
@@ -126,7 +126,7 @@ def describe_pictures(table: pd.DataFrame, pictures: Sequence[Path], folder: Pat
         missing = [folder / name for name in table["stimulus"] if name not in found]
     if missing:
         raise ValueError(
-            f"{origin}: {len(missing)} of {len(paths)} stimuli have no picture, such as {shorten(missing)}: add "
+            f"{origin}: {len(missing)} of {len(paths)} stimuli have no picture, such as {some(missing)}: add "
             "them, or give their files in a column `path`, as they stand within the folder of pictures"
         )
     optional = {name: table.get(name) for name in OPTIONAL}

@@ -11,6 +11,8 @@ import mne
 import numpy as np
 import pandas as pd
 
+from cliphba.listing import some
+
 logger = logging.getLogger(__name__)
 
 
@@ -86,14 +88,14 @@ def restrict_trials(trials: pd.DataFrame, stimuli: Sequence[str]) -> pd.DataFram
     if missing := sorted(set(stimuli) - set(named)):
         raise ValueError(
             f"{len(missing)} of the {len(stimuli)} pictures of the study have no trial, such as "
-            f"{', '.join(missing[:5])}; trials name {', '.join(named.unique()[:5])}: name both alike "
+            f"{some(missing)}; trials name {some(named.unique())}: name both alike "
             "(data.recordings.events, data.stimuli), or leave these pictures out."
         )
     known = named.isin(list(stimuli))
     if not known.all():
         logger.warning(
             "%d of %d trials are left out: their pictures, such as %s, are not among the %d wanted.",
-            len(trials) - known.sum(), len(trials), ", ".join(named[~known].unique()[:5]), len(stimuli),
+            len(trials) - known.sum(), len(trials), some(named[~known].unique()), len(stimuli),
         )  # fmt: skip
     return trials[known]
 
@@ -132,7 +134,7 @@ def _restrict(events: pd.DataFrame, column: str, values: Sequence[Any]) -> pd.Da
     is_wanted = cells.astype(str).isin([str(value) for value in values])
     is_wanted |= pd.to_numeric(cells, errors="coerce").isin(numbers)
     if not is_wanted.any():
-        there = ", ".join(map(repr, cells.dropna().unique()[:10]))
+        there = some(map(repr, cells.dropna().unique()), 10)
         raise ValueError(f"events.where: no event has {column} {' or '.join(map(repr, values))}; it is {there}.")
     return events[is_wanted]
 
