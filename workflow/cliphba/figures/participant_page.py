@@ -279,7 +279,7 @@ def _add_components(page: mne.Report, sources: Sequence[Source]) -> None:
     said = "Independent components of eyes and heart, which were taken out; none in many recordings deserves a look."
     page.add_html(_table(pd.DataFrame(rows), said), "Eyes and heart", tags=("artefacts",))
     taken = [
-        (f"{source.session} {source.run}: {organ}, no. {number}", source.excluded.ica, number)
+        (f"{source.session} {source.run}\n{organ}, no. {number}".strip(), source.excluded.ica, number)
         for source in sources
         if source.excluded is not None
         for organ, found in source.excluded.components.items()
@@ -298,7 +298,7 @@ def _add_components(page: mne.Report, sources: Sequence[Source]) -> None:
 @style.applied
 def _draw_topographies(taken: Sequence[tuple[str, mne.preprocessing.ICA, int]]) -> Figure:
     rows = -(-len(taken) // IN_A_ROW)
-    figure = style.new_figure(180, 26 * rows, note=None)
+    figure = style.new_figure(180, 30 * rows, note=None)
     panels = figure.subplots(rows, IN_A_ROW, squeeze=False).ravel()
     for axes in panels[len(taken) :]:
         axes.set_axis_off()
