@@ -35,7 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(folder: Path, *words: str, runs: tuple[str, ...] = ("1", "2")) -> tuple[int, str]:
+def run(
+    folder: Path, *words: str, runs: tuple[str, ...] = ("1", "2"), bad: dict[str, list[str]] | None = None
+) -> tuple[int, str]:
     study: dict[str, Any] = {
         "name": "own",
         "participants": ["sub-01", "sub-02", "sub-03"],
@@ -50,7 +52,7 @@ def run(folder: Path, *words: str, runs: tuple[str, ...] = ("1", "2")) -> tuple[
                 "events": {"where": {"kind": ["picture"]}, "onset": "sensor"},
             },
         },
-        "preprocessing": {"low_pass_hz": 20, "rejection_deviations": None},
+        "preprocessing": {"low_pass_hz": 20, "rejection_deviations": None, "bad_channels_of": bad or {}},
         "decoding": {"folds": 4},
         "backbone": {"architecture": "ViT-B-32", "weights": "openai"},
     }
@@ -104,6 +106,13 @@ def test_a_corrected_table_of_events_or_channels_is_noticed(folder: Path) -> Non
         assert f"Updated input files: {changed}" in said, said
         changed.write_text(before)
         os.utime(changed, (0, 0))
+
+
+def test_bad_channels_of_others_are_nothing_to_a_participant(folder: Path) -> None:
+    page = str(MADE / "sub-01_report.html")
+    run(folder, page)
+    assert "Nothing to be done" in run(folder, page, "-n", bad={"sub-02": ["1"]})[1]
+    assert "Params have changed" in run(folder, page, "-n", bad={"sub-01": ["1"]})[1]
 
 
 def test_a_run_that_is_not_there_is_named_before_any_job(folder: Path) -> None:

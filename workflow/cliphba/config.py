@@ -268,6 +268,11 @@ class Preprocessing(Section):
             raise ValueError("baseline_ms: must begin before it ends, and end before picture onset (0) or there")
         return self
 
+    def of(self, participant: str) -> Preprocessing:
+        """Leave out what concerns other participants only: nothing of this one hangs on it."""
+        own = {name: channels for name, channels in self.bad_channels_of.items() if name == participant}
+        return self.model_copy(update={"bad_channels_of": own})
+
     def bad_channels_for(self, participant: str) -> list[str]:
         """Bad channels of everybody and of one participant."""
         return [*self.bad_channels, *self.bad_channels_of.get(participant, [])]

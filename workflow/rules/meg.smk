@@ -35,7 +35,9 @@ if RECORDINGS == "bids":
             **asks(demands.preprocess(STUDY)),
         params:
             recordings=KNOWN,
-            preprocessing=settings(STUDY.preprocessing),
+            preprocessing=lambda wildcards: settings(
+                STUDY.preprocessing.of(wildcards.participant)
+            ),
             grid=settings(STUDY.grid),
             seed=STUDY.seed_of("preprocess"),
         script:

@@ -30,8 +30,8 @@ def mark_bad(raws: Sequence[mne.io.BaseRaw], names: Sequence[str]) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known) or known[:5]
             raise ValueError(
-                f"preprocessing.bad_channels: there is no channel {name}, but {', '.join(close)}; channels that only "
-                "some people have belong into bad_channels_of."
+                f"preprocessing.bad_channels: there is no channel {name}, but {', '.join(close)}; correct it there "
+                "or in bad_channels_of, where channels belong that only some people have."
             )
     for raw in raws:
         raw.info["bads"] = list(dict.fromkeys([*raw.info["bads"], *(name for name in names if name in raw.ch_names)]))
