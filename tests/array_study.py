@@ -220,9 +220,10 @@ def lay_out(folder: Path, given: dict[str, Any]) -> ArrayStudy:
     files = ["rdms.npy", "rdm.tsv", "embedding.tsv", "triplets.tsv", "other/behavior.safetensors"]
     files += [f"{number}_epo.fif" for number in numbers]
     files += [
-        f"bids/sub-{number}/ses-01/meg/sub-{number}_ses-01_task-pictures_run-{run}_meg.fif"
+        f"bids/sub-{number}/ses-01/meg/sub-{number}_ses-01_task-pictures_run-{run}_{ending}"
         for number in numbers
         for run in BIDS["runs"]
+        for ending in ("meg.fif", "events.tsv")
     ]
     files += [f"backbone/open_clip_{name}" for name in ("config.json", "model.safetensors")]
     for name in files:

@@ -40,6 +40,11 @@ def test_names_stand_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("aardvark\nair conditioner\r\n\n")
     assert read_names(path) == ["aardvark", "air conditioner"]
+    path.write_text("\ufeffbat\ncat", encoding="utf-8")
+    assert read_names(path) == ["bat", "cat"]
+    path.write_text("bat\n\ncat\n")
+    with pytest.raises(ValueError, match="line 2 is empty"):
+        read_names(path)
     path.write_text("bat\nbat\n")
     with pytest.raises(ValueError, match="bat stands there twice"):
         read_names(path)

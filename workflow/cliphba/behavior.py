@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from cliphba import rdm
+from cliphba.sources import THINGS_FILES
 
 # The two of the 48 words whose concept has a number in THINGS, there being a second concept of the same name.
 THINGS_CONCEPTS = {"camera": "camera1", "file": "file1"}
+#: Columns that name stimuli: the pair kept together, and the odd one out, which an RDM given as pairs has not.
+NAMING = ("first", "second", "odd")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,12 @@ def choice_dissimilarity(embedding: NDArray[np.float64]) -> NDArray[np.float64]:
 def triplet_positions(triplets: pd.DataFrame, stimuli: Sequence[str]) -> NDArray[np.intp]:
     """Look up the stimuli of judgements, the odd one last: (judgements, 3) positions, -1 for other stimuli."""
     index = pd.Index(stimuli)
-    return np.stack([index.get_indexer(pd.Index(triplets[column])) for column in ("first", "second", "odd")], axis=1)
+    return np.stack([index.get_indexer(pd.Index(triplets[column])) for column in NAMING], axis=1)
+
+
+def named_in(told: pd.DataFrame) -> set[str]:
+    """Collect all stimuli that judgements, or an RDM given as pairs, name."""
+    return set(told[[name for name in NAMING if name in told]].to_numpy().ravel())
 
 
 def judged_stimuli(told: pd.DataFrame | None, stimuli: Sequence[str]) -> list[str]:
@@ -98,9 +106,8 @@ def judged_stimuli(told: pd.DataFrame | None, stimuli: Sequence[str]) -> list[st
     """
     if told is None:
         return []
-    columns = [name for name in ("first", "second", "odd") if name in told]
-    together = told.loc[told[columns].isin(list(stimuli)).all(axis=1), columns]
-    named = set(together.to_numpy().ravel())
+    columns = [name for name in NAMING if name in told]
+    named = named_in(told[told[columns].isin(list(stimuli)).all(axis=1)])
     return [stimulus for stimulus in stimuli if stimulus in named]
 
 
@@ -246,16 +253,16 @@ def read_things(folder: Path) -> ThingsBehavior:
     ValueError
         If the embedding and the list of concepts differ in length.
     """
-    concepts = (folder / "unique_id.txt").read_text().split()
-    embedding = np.loadtxt(folder / "spose_embedding_66d_sorted.txt")
+    embedding_file, concepts_file, rdm_file, words_file = (folder / name for name in THINGS_FILES)
+    concepts, embedding = concepts_file.read_text().split(), np.loadtxt(embedding_file)
     if len(concepts) != len(embedding):
         raise ValueError(
-            f"{folder}: unique_id.txt names {len(concepts)} concepts but the embedding has {len(embedding)} rows; "
-            "both must come from the same release"
+            f"{folder}: {concepts_file.name} names {len(concepts)} concepts, but the embedding has {len(embedding)} "
+            "rows: take both from the same release"
         )
-    words = [str(word[0]) for word in loadmat(folder / "words48.mat")["words48"][:, 0]]
+    words = [str(word[0]) for word in loadmat(words_file)["words48"][:, 0]]
     held_out = [THINGS_CONCEPTS.get(word, word.replace(" ", "_")) for word in words]
-    square = loadmat(folder / "RDM48_triplet.mat")["RDM48_triplet"]
+    square = loadmat(rdm_file)["RDM48_triplet"]
     return ThingsBehavior(concepts, embedding, held_out, rdm.to_triangle(square))
 
 
@@ -288,5 +295,5 @@ def read_things_triplets(path: Path, concepts: Sequence[str]) -> pd.DataFrame:
             f"{path} names concepts beyond the {len(concepts)} known: both must come from the same release"
         )
     named = np.array(concepts)[judged[:, :3]]
-    triplets = pd.DataFrame(named, columns=["first", "second", "odd"])
+    triplets = pd.DataFrame(named, columns=list(NAMING))
     return triplets.assign(participant=judged[:, 3].astype(str))

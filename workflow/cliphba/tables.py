@@ -119,18 +119,21 @@ def digest(path: Path) -> str:
 
 
 def read_names(path: Path) -> list[str]:
-    """Read a text file of names, one a line.
+    """Read a text file of names, one a line; lines are counted, so that none among them may be empty.
 
     Raises
     ------
     ValueError
-        If it is not there, or a name stands there twice.
+        If it is not there, a line is empty, or a name stands there twice.
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file of names")
-    names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    # some editors begin files with a byte order mark
+    names = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+    if "" in names:
+        raise ValueError(f"{path}: line {names.index('') + 1} is empty: write a name there, or take the line out")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{path}: the name {twice[0]} stands there twice")
+        raise ValueError(f"{path}: the name {twice[0]} stands there twice: keep one")
     return names
 
 

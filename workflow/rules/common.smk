@@ -5,7 +5,7 @@ import os
 from cliphba import resources as demands
 from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES, heading
 from cliphba.figures.wording import Facts
-from cliphba.sources import BIDSRecordings, path_of
+from cliphba.sources import BIDSRecordings, ModelBehavior, path_of
 
 ENVIRONMENT = "../../envs/environment.yaml"
 SOURCE = f"{RESULTS}/source"
@@ -26,7 +26,8 @@ FACTS = Facts.of(STUDY)
 HALVES_OF = {} if STUDY.simulation is not None else {"halves_of": STUDY.halves_of}
 # The table of stimuli of the study that Behavior is adopted from; if it is not there, nobody knows which images models
 # were trained on.
-ELSEWHERE = STUDY.data.behavior.stimuli if FACTS.behavior == "adopted" else None
+BEHAVIOR_OF = getattr(STUDY.data, "behavior", None)
+ELSEWHERE = BEHAVIOR_OF.stimuli if isinstance(BEHAVIOR_OF, ModelBehavior) else None
 TRAINED_ELSEWHERE = [str(ELSEWHERE)] if ELSEWHERE and ELSEWHERE.exists() else []
 IMAGES_KNOWN = ELSEWHERE is None or bool(TRAINED_ELSEWHERE)
 

@@ -1,7 +1,5 @@
 """Bring what people judged of a real study's pictures into the study's tables."""
 
-from pathlib import Path
-
 from pydantic import TypeAdapter
 
 from cliphba import progress, tables
@@ -26,7 +24,7 @@ if "human_rdm" in output.keys():  # noqa: SIM118
 # where the files lie is nobody's business
 made_by = tables.provenance(
     settings={"kind": behavior.kind},
-    inputs={Path(path).name: Path(path) for path in [*inputs.files, inputs.stimuli]},
+    inputs=tables.by_folder([*inputs.files, inputs.stimuli]),
 )
 for name, (kind, frame) in found.items():
     tables.write(frame, output[name], kind, **made_by)

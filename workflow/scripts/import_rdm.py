@@ -22,7 +22,7 @@ series = open_published(
 )
 # where the files lie is nobody's business
 settings = {"rdms": known.model_dump(mode="json", exclude={"file", "stimuli"}), "grid": params.grid}
-files = {Path(path).name: Path(path) for path in [inputs.file, *inputs.order, inputs.stimuli]}
+files = tables.by_folder([inputs.file, *inputs.order, inputs.stimuli])
 rows = map(series.row, range(len(series.times_ms)))
 tables.write_rdm_rows(
     progress.track(rows, f"reading {participant}", unit="time point", total=len(series.times_ms)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cliphba.behavior import named_in
 from cliphba.check.backbone import judge_model
 from cliphba.check.findings import Chapter
 from cliphba.collect.judgements import Told, embedding_of, pairs_of, read_judgements, triplets_of
@@ -14,8 +15,6 @@ from cliphba.listing import some
 from cliphba.sources import CLIPBehavior, ModelBehavior, THINGSBehavior, path_of
 
 WHERE = "data.behavior"
-# Columns that name stimuli.
-NAMING = ("first", "second", "odd")
 
 
 def read(chapter: Chapter, study: Study) -> Told | None:
@@ -82,9 +81,7 @@ def judge_judged(chapter: Chapter, told: Told, stimuli: pd.DataFrame, *, things:
     given = told.pairs if told.triplets is None else told.triplets
     if given is None:
         return
-    columns = [name for name in NAMING if name in given]
-    named = set(given[columns].to_numpy().ravel())
-    unknown = sorted(named - set(stimuli["stimulus"]) - set(stimuli["concept"].dropna()))
+    unknown = sorted(named_in(given) - set(stimuli["stimulus"]) - set(stimuli["concept"].dropna()))
     kind = "an RDM" if told.triplets is None else f"{len(told.triplets)} triplets"
     test = int((stimuli["split"] == "test").sum())
     judged = set(told.judged(stimuli[stimuli["split"] == "test"]))

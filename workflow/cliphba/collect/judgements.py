@@ -18,8 +18,6 @@ from cliphba.labels import THINGS_LABELS
 from cliphba.listing import some
 from cliphba.sources import Behavior, TablesBehavior, THINGSBehavior, path_of
 
-#: Columns that name stimuli.
-NAMING = ("first", "second", "odd")
 #: The source that people are in tables of kind ``behavior_rdm``. Models may have been trained on what they said.
 HUMAN: dict[str, Any] = {
     "source": "human",
@@ -59,8 +57,7 @@ class Told:
         told = self.pairs if self.triplets is None else self.triplets
         if told is None:
             return []
-        columns = [name for name in NAMING if name in told]
-        return list(names_of(stimuli, set(told[columns].to_numpy().ravel())).index)
+        return list(names_of(stimuli, behavior.named_in(told)).index)
 
 
 def read_judgements(source: Behavior) -> Told:
@@ -159,10 +156,10 @@ def read_triplets(path: Path, concepts: list[str] | None = None) -> pd.DataFrame
     """
     if path.suffix == ".txt" and concepts is not None:
         return behavior.read_things_triplets(path, concepts)
-    given = read_table(path, NAMING)
-    if (given[list(NAMING)].nunique(axis=1) < len(NAMING)).any():
+    given = read_table(path, behavior.NAMING)
+    if (given[list(behavior.NAMING)].nunique(axis=1) < len(behavior.NAMING)).any():
         raise ValueError(f"{path}: a judgement names a stimulus twice: remove it")
-    return given[list(NAMING)].assign(participant=given.get("participant"))
+    return given[list(behavior.NAMING)].assign(participant=given.get("participant"))
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
@@ -220,7 +217,7 @@ def triplets_of(told: pd.DataFrame, stimuli: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If too few test images were judged, or two of them never together.
     """
-    found = _of_test_images(told, stimuli, NAMING)
+    found = _of_test_images(told, stimuli, behavior.NAMING)
     behavior.triplet_dissimilarity(found, _judged(found, stimuli))
     return found
 
@@ -240,7 +237,7 @@ def pairs_of(told: pd.DataFrame, stimuli: pd.DataFrame) -> pd.DataFrame:
 
 def _of_test_images(told: pd.DataFrame, stimuli: pd.DataFrame, columns: Collection[str]) -> pd.DataFrame:
     test = stimuli[stimuli["split"] == "test"]
-    given = set(told[list(columns)].to_numpy().ravel())
+    given = behavior.named_in(told)
     known = stimuli_of(test, given, origin="data.behavior")
     named = told.copy()
     for column in columns:
