@@ -25,6 +25,7 @@ def _one_group(pattern: str) -> str:
 Label = Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")]
 Pattern = Annotated[str, AfterValidator(_one_group)]
 HalvesOf = Literal["sessions", "runs", "trials"]
+Split = Literal["random", "in_order", "judged", "table"]
 
 # Parts that the trials of a single run are dealt out to: two for each half, so that one can be left out.
 PARTS_OF_TRIALS = 4
@@ -51,7 +52,7 @@ class Stimuli(Section):
         "within images, is its stimulus; pictures without it are left alone. `([^/]+)_01b\\.jpg$` takes one picture "
         "of each concept of THINGS and names it by the concept. null: the name of the file without ending.",
     )
-    split: Literal["random", "in_order", "judged", "table"] = Field(
+    split: Split = Field(
         "random",
         description="Which stimuli are trained on, decide when training stops, are held out: drawn at random; the "
         "last ones in the order of the table (of names, if there is none, image9 before image10); those that people "

@@ -24,6 +24,6 @@ stimuli = stimuli.assign(image_set="recorded", sha256=check_pictures(list(stimul
 known = settings.model_dump(mode="json", exclude={"images", "table"})
 made_by = tables.provenance(
     settings={"stimuli": known, "seed": params.seed},
-    inputs={Path(path).name: Path(path) for path in [*inputs.table, *inputs.judgements]},
+    inputs=tables.by_folder([*inputs.table, *inputs.judgements]),
 )
 tables.write(stimuli, snakemake.output[0], "stimuli", **made_by)

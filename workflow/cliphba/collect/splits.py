@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from cliphba.listing import some
+from cliphba.sources import Split
 
-Split = Literal["random", "in_order", "judged", "table"]
 SPLITS = ("train", "validation", "test")
 #: The setting that says how many there are of each.
 SETTINGS = {"train": "training_images", "validation": "validation_images", "test": "test_images"}
