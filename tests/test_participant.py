@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_runs_of_a_session_are_put_together() -> None:
     alone = run(runs[3].raw, shown(18)).epochs
     np.testing.assert_array_equal(second.epochs.get_data()[16:], alone.get_data())
     assert [source.run for source in second.sources] == ["run-01", "run-02"]
+
+
+def test_runs_whose_channels_stand_in_another_order_are_put_together() -> None:
+    runs = four_runs()[:2]
+    alike = preprocessed(runs, "sessions", ["ses-01"])[0].epochs
+    other = replace(runs[1], raw=runs[1].raw.copy().reorder_channels(runs[1].raw.ch_names[::-1]))
+    found = preprocessed([runs[0], other], "sessions", ["ses-01"])[0].epochs
+    assert found.ch_names == alike.ch_names
+    np.testing.assert_array_equal(found.get_data(), alike.get_data())
 
 
 def test_runs_are_parts_of_a_single_session() -> None:

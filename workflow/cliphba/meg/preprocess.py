@@ -210,23 +210,21 @@ def _clean(
     helping = artefacts.auxiliary_channels(recorded, channels, settings.ica)
     if settings.gradient_compensation is not None:
         helping += [recorded.ch_names[pick] for pick in mne.pick_types(recorded.info, meg=False, ref_meg=True)]
-    raw = _pick(recorded.copy(), {*channels, *helping}).load_data(verbose="error")
+    wanted = {*channels, *helping}
+    raw = recorded.copy().pick([name for name in recorded.ch_names if name in wanted], verbose="error")
+    raw.load_data(verbose="error")
     if settings.gradient_compensation is not None:
         choose.compensate(raw, settings.gradient_compensation)
     raw, excluded = _filter(raw, settings), None
     if settings.ica.components is not None:
         good = [name for name in channels if name not in raw.info["bads"]]
         excluded = artefacts.remove_artefacts(raw, good, settings.ica, seed=seed)
-    _pick(raw, set(channels))
+    # in the order of the participant's other recordings
+    raw.pick(list(channels), verbose="error")
     choose.interpolate_bads(raw)
     if settings.reference is not None:
         choose.refer(raw, settings.reference)
     return raw, excluded
-
-
-def _pick(raw: mne.io.BaseRaw, names: set[str]) -> mne.io.BaseRaw:
-    """Keep some channels, in place and in their order."""
-    return raw.pick([name for name in raw.ch_names if name in names], verbose="error")
 
 
 def _filter(raw: mne.io.BaseRaw, settings: Preprocessing) -> mne.io.BaseRaw:
