@@ -71,6 +71,19 @@ def test_small_png_files_are_taken_as_they_are(tmp_path):
     assert as_png(path) == path.read_bytes()
 
 
+def test_pictures_of_a_camera_held_upright_stand_upright(tmp_path: Path) -> None:
+    lying = Image.new("RGB", (40, 20), "blue")
+    lying.paste("red", (0, 0, 8, 20))
+    exif = Image.Exif()
+    # turned a quarter clockwise to be looked at, so that the left edge is above
+    exif[0x0112] = 6
+    lying.save(tmp_path / "upright.png", exif=exif)
+    found = np.asarray(open_picture(tmp_path / "upright.png"))
+    assert found.shape == (40, 20, 3)
+    assert (found[:8] == (255, 0, 0)).all()
+    assert (found[8:] == (0, 0, 255)).all()
+
+
 def test_greys_of_sixteen_bits_are_no_white(tmp_path):
     deep = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
     Image.fromarray(deep).save(tmp_path / "deep.png")

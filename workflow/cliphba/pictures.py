@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cliphba.listing import some
 
@@ -90,7 +90,8 @@ def open_picture(path: Path) -> Image.Image:
         # Pillow would cut greys of 16 bits off at 255, and leave hardly anything but white
         deep = image.mode.startswith("I;16")
         shown = Image.fromarray((np.asarray(image) // 257).astype(np.uint8)) if deep else image
-        return shown.convert("RGB")
+        # cameras that were held upright write pictures lying on their side, and a note of it
+        return ImageOps.exif_transpose(shown).convert("RGB")
 
 
 @contextmanager

@@ -30,8 +30,13 @@ def _check(given: argparse.Namespace) -> Said:
     from cliphba.check.settings import read_files  # noqa: PLC0415
     from cliphba.check.study import check  # noqa: PLC0415
 
-    # what readers say for logs stands in the report, as far as it is of use before anything is computed
-    logging.getLogger("cliphba").setLevel(logging.ERROR)
     results = Path("results")
-    report = check(read_files(given.study), results, Machine.here(results))
+    # what readers say for logs stands in the report, as far as it is of use before anything is computed
+    logger = logging.getLogger("cliphba")
+    usual = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        report = check(read_files(given.study), results, Machine.here(results))
+    finally:
+        logger.setLevel(usual)
     return Said(report.text(), failed=report.fatal)
