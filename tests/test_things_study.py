@@ -255,3 +255,5 @@ def test_published_rdms_give_personal_models_tested_on_other_images_only(publish
     assert set(of_models["participant"].dropna()) == set(NUMBERED)
     assert of_models["independent_images"].all()
     assert not found["independent_data"].any()
+    # the rest goes the way of cichy-118, which is run to its end
+    assert "draw_figure" in real_studies.run(published, "things-meg-rdms", FROM_RDMS, "all", "-n")
