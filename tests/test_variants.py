@@ -49,6 +49,19 @@ def test_fewer_recordings_reach_personal_models_alone(family):
         assert variants.departures(DEMO, variant) == INDIVIDUAL
 
 
+def test_people_whom_the_study_holds_out_stay_out():
+    study = changed(DEMO, {"held_out_participants": ["sub-06"]})
+    found = variants.without_each_participant(study)
+    assert found["without_sub-02"].held_out_participants == ["sub-06", "sub-02"]
+    # the study's own group model knows nothing of them
+    assert variants.departures(study, found["without_sub-06"]) == set()
+
+
+def test_nobody_can_be_left_out_of_a_group_of_two():
+    pair = {"held_out_participants": ["sub-03", "sub-04", "sub-05", "sub-06"]}
+    assert variants.without_each_participant(changed(DEMO, pair)) == {}
+
+
 def test_without_a_participant_everything_but_behavior_is_trained_again():
     found = variants.without_each_participant(DEMO)
     assert list(found) == [f"without_{name}" for name in DEMO.participants]

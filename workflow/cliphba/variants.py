@@ -15,6 +15,8 @@ BEHAVIOR_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 # Fewer sessions cannot be cross-validated where a session is a fold, fewer images have no RDM to be correlated.
 FEWEST_SESSIONS, FEWEST_IMAGES = 2, 4
+# A group is of two at least.
+FEWEST_OF_A_GROUP = 2
 
 
 def departures(study: Study, variant: Study) -> set[str]:
@@ -99,10 +101,14 @@ def fewer_behavior_images(study: Study) -> dict[str, Study]:
 
 
 def without_each_participant(study: Study) -> dict[str, Study]:
-    """Group models from all participants but one."""
+    """Group models from those of the study's own group but one; none of a group of two."""
+    if len(study.group_participants) <= FEWEST_OF_A_GROUP:
+        return {}
+    held_out = study.held_out_participants
     return {
-        f"without_{participant}": changed(study, {"held_out_participants": [participant]})
-        for participant in study.participants
+        # of those whom the study itself holds out, its own group model knows nothing
+        f"without_{one}": changed(study, {"held_out_participants": [*held_out, *({one} - set(held_out))]})
+        for one in study.participants
     }
 
 

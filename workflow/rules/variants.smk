@@ -132,7 +132,11 @@ use rule tune_individual as tune_individual_of_variant with:
 
 
 include: "ablations.smk"
-include: "held_out_participants.smk"
+
+
+if FAMILIES["held_out_participants"]:
+
+    include: "held_out_participants.smk"
 
 
 # which needs minutes of raw recordings, and judgements of single triplets
