@@ -916,6 +916,15 @@ def test_what_does_not_go_together_hides_nothing_else(where: str, files: Path) -
     assert "data.stimuli.images" in told or where == "study"
 
 
+def test_transparent_pictures_are_a_warning(files: Path) -> None:
+    opaque = Image.open("images/picture03.png").convert("RGBA")
+    opaque.putpixel((0, 0), (255, 0, 0, 0))
+    opaque.save("images/picture03.png")
+    (found,) = (one for one in look().problems if one.where == "data.stimuli.images")
+    assert not found.fatal
+    assert "1 of 12 pictures are transparent in part" in found.what
+
+
 def test_halves_of_one_session_are_a_matter_of_settings_alone(files: Path) -> None:
     report = look(recordings(sessions=["01", "02"]))
     assert [one.where for one in report.problems if one.fatal] == ["decoding.folds"]

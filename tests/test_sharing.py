@@ -45,8 +45,12 @@ def study(tmp_path_factory, backbone):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("images")
-    return draw_pictures(folder, ("one", "two", "three"))
+    folder = draw_pictures(tmp_path_factory.mktemp("images"), ("one", "two", "three"))
+    # what is transparent is to be seen alike, whoever prepares it
+    picture = Image.open(folder / "two.png").convert("RGBA").resize((3 * SIZE, 2 * SIZE))
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(folder / "two.png")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -31,11 +32,14 @@ class Header(NamedTuple):
         In pixels.
     mode
         Of Pillow: RGB, L (grey), RGBA ...
+    transparent
+        Whether any of it can be seen through.
     """
 
     width: int
     height: int
     mode: str
+    transparent: bool
 
 
 def survey(chapter: Chapter, stimuli: Stimuli, told: Told, *, seed: int) -> pd.DataFrame | None:
@@ -89,8 +93,21 @@ def look_up(
         with chapter.reporting(f"{where}.images" if table is None else f"{where}.table"):
             listed = read_stimuli(folder, None if table is None else path_of(table), pattern=pattern)
     shown = files if listed is None else [Path(path) for path in listed["path"]]
-    describe(chapter, folder, look_into(chapter, shown, where), left=len(files) - len(shown))
+    headers = look_into(chapter, shown, where)
+    describe(chapter, folder, headers, left=len(files) - len(shown))
+    _judge_transparency(chapter, headers, where)
     return listed
+
+
+def _judge_transparency(chapter: Chapter, headers: Sequence[Header], where: str) -> None:
+    """Warn of pictures that people saw on a background which models do not see."""
+    if transparent := sum(header.transparent for header in headers):
+        chapter.warn(
+            f"{where}.images",
+            f"{transparent} of {len(headers)} pictures are transparent in part: models see the colours that stand "
+            "there in the files, not what was behind the pictures on the screen",
+            "put these pictures on the background that people saw them on",
+        )
 
 
 def look_into(chapter: Chapter, paths: Sequence[Path], where: str) -> list[Header]:
@@ -111,7 +128,7 @@ def look_into(chapter: Chapter, paths: Sequence[Path], where: str) -> list[Heade
 
 
 def read_header(path: Path) -> Header:
-    """Read how large a picture is; one whose file does not end as it should is decoded to be sure.
+    """Read how large a picture is; one that may be transparent, or does not end as it should, is decoded to be sure.
 
     Raises
     ------
@@ -119,10 +136,15 @@ def read_header(path: Path) -> Header:
         If it is no picture, or only part of one.
     """
     with Image.open(path) as image:
-        header, last = Header(*image.size, image.mode), LAST_BYTES.get(image.format or "")
+        last = LAST_BYTES.get(image.format or "")
+        header = Header(*image.size, image.mode, _is_transparent(image))
     if last is None or _end(path, len(last)) != last:
         open_picture(path)
     return header
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.has_transparency_data and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
 
 
 def _end(path: Path, length: int) -> bytes:

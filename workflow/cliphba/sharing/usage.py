@@ -17,7 +17,7 @@ from PIL import Image
 pictures = ["one.png", "two.png", "three.png"]  # any pictures
 clip, prepare = open_clip.create_model_from_pretrained("local-dir:merged")
 clip.eval()
-images = torch.stack([prepare(Image.open(picture)) for picture in pictures])
+images = torch.stack([prepare(Image.open(picture).convert("RGB")) for picture in pictures])
 with torch.no_grad():
     features = clip.encode_image(images, normalize=True)  # pictures x features"""
 
