@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -127,6 +128,20 @@ def test_epochs_are_decoded(folder):
         assert abs(found.values[~late].mean() - 0.5) < 0.05
     trials = tables.read(folder / RESULTS / "epochs/sub-01/sub-01_trials.parquet", "trials")
     assert trials.set_index("session")["kept"].to_dict() == {f"ses-{day}": 24 for day in range(1, 5)}
+
+
+def test_only_pictures_are_noticed_in_their_folder(folder):
+    study = given.settings(given.RDMS, {"kind": "clip"}, evaluation_sets=[given.SET])
+    study["name"] = "noticed"
+    targets = ["results/noticed/source/stimuli.parquet", "results/noticed/source/external/others/stimuli.parquet"]
+    assert given.snakemake(folder, study, *targets).returncode == 0
+    (folder / "data/images/Thumbs.db").touch()
+    assert "Nothing to be done" in given.snakemake(folder, study, "-n", *targets).stdout
+    replaced = next((folder / "data/images").rglob("picture2.png"))
+    before = replaced.stat()
+    os.utime(replaced, (0, 0))
+    assert given.snakemake(folder, study, "-n", *targets).stdout.count("Params have changed") == 2
+    os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def test_one_wrong_picture_stops_before_anything_else(folder):

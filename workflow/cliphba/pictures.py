@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,11 +63,34 @@ def pictures_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such image and no such folder")
-    inside = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
-    found = sorted(path for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts))
+    found = _within(folder)
     if not found:
         raise ValueError(f"{folder}: there is no image in this folder (sought are {', '.join(sorted(ENDINGS))})")
     return found
+
+
+def _within(folder: Path) -> list[Path]:
+    inside = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    return sorted(path for path in inside if not any(part[0] == "." for part in path.relative_to(folder).parts))
+
+
+def fingerprint(folder: Path) -> str:
+    """Tell a folder of pictures from what it was before, whatever else lies in it.
+
+    Parameters
+    ----------
+    folder
+        With subfolders; it need not be there.
+
+    Returns
+    -------
+    str
+        SHA-256 of the names, sizes and dates of its picture files.
+    """
+    known = [
+        (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in _within(folder)
+    ]
+    return hashlib.sha256(repr(known).encode()).hexdigest()
 
 
 def _is_image(path: Path) -> bool:

@@ -22,7 +22,7 @@ JUDGED = {
 
 rule collect_stimuli:
     input:
-        images=str(path_of(STIMULI.images)),
+        images=pictures_in(STIMULI.images),
         table=STIMULI.table_files,
         # which pictures people judged, where those are the ones to be held out
         judgements=BEHAVIOR.files if STIMULI.split == "judged" else [],
@@ -39,6 +39,7 @@ rule collect_stimuli:
         **asks(demands.small()),
     params:
         stimuli=settings(STIMULI),
+        pictures=lambda wildcards: noticed(STIMULI.images),
         behavior=settings(BEHAVIOR) if STIMULI.split == "judged" else None,
         seed=STUDY.seed_of("collect_stimuli"),
     script:

@@ -3,7 +3,7 @@
 
 rule collect_external_stimuli:
     input:
-        images=lambda wildcards: str(path_of(external_set(wildcards).images)),
+        images=lambda wildcards: pictures_in(external_set(wildcards).images),
         table=lambda wildcards: external_set(wildcards).table_files,
     output:
         stimuli=f"{SET_SOURCE}/stimuli.parquet",
@@ -18,6 +18,7 @@ rule collect_external_stimuli:
         **asks(demands.small()),
     params:
         expected=external_setting("count"),
+        pictures=lambda wildcards: noticed(external_set(wildcards).images),
         pattern=external_setting("pattern"),
     script:
         "../scripts/collect_external_stimuli.py"

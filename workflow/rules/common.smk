@@ -5,6 +5,7 @@ import os
 from cliphba import resources as demands
 from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES, heading
 from cliphba.figures.wording import Facts
+from cliphba.pictures import fingerprint
 from cliphba.sources import BIDSRecordings, ModelBehavior, path_of
 
 ENVIRONMENT = "../../envs/environment.yaml"
@@ -114,6 +115,23 @@ def found_recordings(wildcards):
     except ValueError as error:
         raise WorkflowError(str(error)) from None
     return [path for raw in found for path in (raw, *tables_beside(raw))]
+
+
+def is_fetched(folder):
+    """Tell whether a folder is downloaded, or lies in one that is."""
+    return any(folder.is_relative_to(path_of(entry.to)) for entry in STUDY.downloads)
+
+
+def pictures_in(images):
+    """Name a folder of pictures, without regard to its date, which changes with whatever is put there."""
+    folder = path_of(images)
+    return str(folder) if is_fetched(folder) else ancient(str(folder))
+
+
+def noticed(images):
+    """Give what is noticed of a folder of pictures instead: a picture replaced, added or removed."""
+    folder = path_of(images)
+    return None if is_fetched(folder) else fingerprint(folder)
 
 
 def rdms(half, participants=STUDY.participants):
