@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from cliphba import cli, studies
-from cliphba.check import statistics
+from cliphba.check import plan, statistics
 from cliphba.check.findings import Finding
 from cliphba.check.plan import Machine
 from cliphba.check.report import Report
@@ -1108,3 +1109,20 @@ def test_too_few_training_images_for_the_folds(images: int, folds: int, start: s
     found = [one for one in statistics.judge(changed(studies.DEMO, changes)) if one.fatal]
     assert [one.where for one in found] == ["reweighting"] * fatal
     assert all(f"{images} training images" in one.what and "set outer_folds" in one.remedy for one in found)
+
+
+def test_files_that_vanish_while_they_are_looked_at_are_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inside").mkdir()
+    for name in ("whole.parquet", "half.partial"):
+        (tmp_path / "inside" / name).write_bytes(bytes(1000))
+    usual = Path.lstat
+
+    def vanishing(path: Path) -> os.stat_result:
+        if path.suffix == ".partial":
+            path.unlink(missing_ok=True)
+        return usual(path)
+
+    monkeypatch.setattr(Path, "lstat", vanishing)
+    assert plan.folder_mb(tmp_path) == pytest.approx(0.001)

@@ -208,7 +208,15 @@ def _judge_disk(study: Study, machine: Machine, results: Path) -> Iterator[Found
 
 def folder_mb(folder: Path) -> float:
     """Size of the files of a folder; of one that is not there, nothing."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / MB
+    return sum(_bytes(Path(inside) / name) for inside, _, names in os.walk(folder) for name in names) / MB
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        # a study that is being computed while it is looked at removes what was half done
+        return 0
 
 
 def _judge_memory(study: Study, machine: Machine) -> Iterator[Found]:
