@@ -7,15 +7,15 @@ study sets differently stands in its own file; `cliphba.studies` holds the simul
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
+from cliphba import consistency
 from cliphba.section import Count, NotNegative, OpenShare, Participant, Positive, Section, overlay
-from cliphba.sources import BIDSRecordings, Data, Download, EvaluationSet, HalvesOf, RDMFile, RDMRecordings, path_of
+from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMRecordings, path_of
 
 
 def derive_seed(seed: int, *purpose: str) -> int:
@@ -609,132 +609,10 @@ class Study(Section):
     def _consistent(self) -> Study:
         if (self.simulation is None) == (self.data is None):
             raise ValueError("give either data (a real study) or simulation, and not both")
-        faults = [
-            *self._faults_of_people(),
-            *self._faults_of_downloads(),
-            *self._faults_of_sets(),
-            *self._faults_of_parts(),
-            *self._faults_of_amounts(),
-            *self._faults_of_times(),
-            *self._faults_of_preprocessing(),
-        ]
-        if self.data is not None and not self.backbone.given:
-            faults.append(
-                "backbone: a real study needs a pretrained CLIP; name its architecture and weights, such as "
-                "ViT-L-14-quickgelu and openai, or the folder of another study's backbone"
-            )
+        faults = list(consistency.faults(self))
         if faults:
             raise ValueError("\n".join(faults))
         return self
-
-    def _faults_of_people(self) -> Iterator[str]:
-        if len(set(self.participants)) < len(self.participants):
-            yield "participants: every name may stand there once only"
-        strangers = set(self.held_out_participants) - set(self.participants)
-        if strangers:
-            yield f"held_out_participants: {min(strangers)} does not stand in participants"
-        if len(self.group_participants) < 2:
-            yield (
-                f"held_out_participants: leaves {len(self.group_participants)} participants for the group model, "
-                "which needs two or more; hold out fewer"
-            )
-
-    def _faults_of_downloads(self) -> Iterator[str]:
-        counts = Counter(entry.to for entry in self.downloads)
-        yield from (f"downloads: two of them become {to}; name another" for to, count in counts.items() if count > 1)
-
-    def _faults_of_sets(self) -> Iterator[str]:
-        key, given = "evaluation_sets", len(self.evaluation_sets)
-        if self.simulation is not None:
-            key, given = "simulation.external_sets", len(self.simulation.external_sets)
-            if self.evaluation_sets:
-                yield "evaluation_sets: a simulated study draws sets of its own, simulation.external_sets"
-        sets = self.external_sets
-        if len(sets) < given:
-            yield f"{key}: every name may stand there once only"
-        people = Counter([*set(self.participants), *(name for one in sets.values() for name in one.participants)])
-        twice = [name for name, count in people.items() if count > 1]
-        if twice:
-            yield (
-                f"{key}: {twice[0]} stands twice among the participants of the study and of its "
-                "external sets; give everybody a name of their own"
-            )
-
-    def _faults_of_parts(self) -> Iterator[str]:
-        """Find halves that cannot be cross-validated, and positions that do not fit."""
-        files = {f"evaluation_sets.{one.name}.rdms": (one.rdms, one.participants) for one in self.evaluation_sets}
-        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
-            files["data.recordings"] = (self.data.recordings, self.participants)
-        for name, (file, participants) in files.items():
-            if file.positions is not None and len(file.positions) != len(participants):
-                yield f"{name}.positions: there are {len(participants)} participants; give one for each"
-        if self.has_halves and self.decoding.folds == "session" and len(self.halves["test"]) < 2:
-            yield (
-                f"decoding.folds: of {len(self.sessions)} {self.halves_of} the half that tests has one alone, which "
-                "cannot be left out; set folds to a number of folds over single trials, such as 5"
-            )
-
-    def _faults_of_amounts(self) -> Iterator[str]:
-        """Find more images than there are, and faulty numbers of sessions."""
-        images = self.images.training
-        if self.saliency.images > self.images.test:
-            yield f"saliency.images: must be at most {self.images.test}, all test images"
-        for level in ("group", "individual"):
-            training: DynamicTraining = getattr(self, f"{level}_training")
-            if training.images is not None and training.images > images:
-                yield f"{level}_training.images: must be at most {images}, all training images with MEG"
-            if training.sessions is not None:
-                yield from self._faults_of_sessions(f"{level}_training.sessions", training.sessions)
-
-    def _faults_of_sessions(self, key: str, given: int) -> Iterator[str]:
-        """Find more sessions than there are, or too few to be cross-validated."""
-        if not self.has_halves:
-            yield f"{key}: published RDMs are of all sessions; leave it out"
-            return
-        least, most = 2 if self.decoding.folds == "session" else 1, len(self.halves["train"])
-        if not least <= given <= most:
-            yield (
-                f"{key}: must be from {least} to {most}, those of the training half; "
-                "where a session is a fold (decoding.folds), one alone cannot be cross-validated"
-            )
-
-    def _faults_of_times(self) -> Iterator[str]:
-        """Find a grid that recordings cannot be decimated to, or that published RDMs do not have."""
-        published: dict[str, RDMFile] = {}
-        if self.data is not None and isinstance(self.data.recordings, RDMRecordings):
-            published["data.recordings"] = self.data.recordings
-        sets = {f"evaluation_sets.{one.name}.rdms": one.rdms for one in self.evaluation_sets}
-        for name, file in {**published, **sets}.items():
-            wanted, known = [round(time, 6) for time in self.grid.times_ms], file.times_ms
-            if name in published and (missing := set(wanted) - set(known)):
-                yield (
-                    f"grid: {name} has no RDM at {min(missing):g} ms; its times are {known[0]:g} to {known[-1]:g} ms "
-                    f"in steps of {known[1] - known[0]:g}"
-                )
-            elif not set(known) & {time for time in wanted if time > 0}:
-                yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
-        # what others preprocessed is not filtered; MNE's filter falls off over a quarter of its edge, at least 2 Hz
-        raw = self.data is None or isinstance(self.data.recordings, BIDSRecordings)
-        low_pass, nyquist = self.preprocessing.low_pass_hz, 500 / self.grid.step_ms
-        if raw and low_pass + max(2, low_pass / 4) > nyquist:
-            yield (
-                f"preprocessing.low_pass_hz: must be at most {min(nyquist - 2, nyquist / 1.25):g} Hz; samples every "
-                f"{self.grid.step_ms:g} ms (grid.step_ms) carry {nyquist:g} Hz and the filter needs room to fall off"
-            )
-
-    def _faults_of_preprocessing(self) -> Iterator[str]:
-        """Find what the grid, the people or the kind of recordings do not have."""
-        chosen, start_ms = self.preprocessing, self.grid.start_ms
-        if chosen.baseline_ms and chosen.baseline_ms[0] < start_ms:
-            yield f"preprocessing.baseline_ms: epochs begin at {start_ms:g} ms (grid.start_ms), not before"
-        external = {name for one in self.external_sets.values() for name in one.participants}
-        if nobody := set(chosen.bad_channels_of) - {*self.participants, *external}:
-            yield f"preprocessing.bad_channels_of: {min(nobody)} does not stand in participants"
-        datatype = getattr(self.data.recordings, "datatype", None) if self.data is not None else "meg"
-        if datatype == "meg" and chosen.reference is not None:
-            yield "preprocessing.reference: MEG has none; leave it out"
-        if datatype == "eeg" and chosen.gradient_compensation is not None:
-            yield "preprocessing.gradient_compensation: EEG has none; leave it out"
 
     def seed_of(self, *purpose: str) -> int:
         """Derive the seed of a step from the study's; see `derive_seed`."""
