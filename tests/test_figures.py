@@ -177,6 +177,13 @@ def test_alignment_draws_the_means_in_the_models_colours(curves, ceiling):
     np.testing.assert_allclose(line(axes, style.COLOURS["group"]).get_ydata(), [np.nan, np.nan, 0.3, 0.3])
 
 
+def test_alignment_shows_no_correlation_that_cannot_be(curves, ceiling):
+    """Intervals of two people are many times wider than the two lie apart."""
+    axes = alignment.draw(curves.assign(low=curves["low"] - 2, high=curves["high"] + 2), ceiling).axes[0]
+    assert axes.get_ylim()[1] == 1
+    assert axes.get_yticks().min() >= -1
+
+
 def bars(axes):
     """Colour and extent in time of the significance bars, which stand in shares of the axes' height."""
     found = [one for one in axes.collections if one.get_transform() == axes.get_xaxis_transform()]

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from cliphba import architectures, resources
 from cliphba.check.findings import Chapter, Finding, Found, Problem
+from cliphba.check.room import amount
 from cliphba.config import Backbone, Study
 from cliphba.listing import some
 from cliphba.tables import METADATA_KEY
@@ -68,7 +69,7 @@ def _survey_pretrained(study: Study, architecture: str) -> Iterator[Found]:
         )
     else:
         yield Finding(
-            "weights", f"{tag}: open_clip downloads them ({clip.weights_mb / 1000:.1f} GB) unless it has them already"
+            "weights", f"{tag}: open_clip downloads them ({amount(clip.weights_mb)}) unless it has them already"
         )
 
 

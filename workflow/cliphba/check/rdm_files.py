@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cliphba.check.findings import Chapter
+from cliphba.check.room import amount
 from cliphba.collect.names import names_of
 from cliphba.collect.rdms import reader
 from cliphba.listing import some
@@ -42,7 +43,7 @@ def survey(
         chapter.refuse(f"{where}.file", f"there is no file {missing[0]}", "name the file with the RDMs")
         return
     times, size = settings.times_ms, sum(path.stat().st_size for path in paths)
-    chapter.tell("RDMs", f"{settings.quantity} in {path_of(settings.file)} ({size / 1e9:.1f} GB, {settings.format})")
+    chapter.tell("RDMs", f"{settings.quantity} in {path_of(settings.file)} ({amount(size / 1e6)}, {settings.format})")
     chapter.tell("times", f"{len(times)} from {times[0]:g} to {times[-1]:g} ms")
     order = read_order(chapter, settings, where, stimuli)
     unplaced = settings.positions is not None and len(settings.positions) != len(participants)

@@ -49,6 +49,7 @@ def draw_curves(axes: Axes, alignment: pd.DataFrame, ceiling: pd.DataFrame) -> N
         style.curve(axes, mean_of(alignment, model), style.COLOURS[model], value="rho")
     style.reference_line(axes, 0)
     style.time_axis(axes, ceiling["time_ms"].to_numpy())
+    style.keep_within(axes, -1, 1)
 
 
 def mark_significance(axes: Axes, alignment: pd.DataFrame) -> None:

@@ -79,4 +79,5 @@ def _title(source: str, matrix: pd.DataFrame, summary: pd.DataFrame) -> str:
     found = dict(zip(rows["metric"], rows[["value", "p"]].to_numpy(dtype=np.float64), strict=True))
     (accuracy, accuracy_p), (margin, margin_p) = found["identification_accuracy"], found["identification_margin"]
     identified = f"{round(accuracy * len(matrix))} of {len(matrix)} identified, {style.probability(accuracy_p)}"
-    return f"{style.LABELS[source]}\n{identified}\nmargin {margin:.3f}, {style.probability(margin_p)}"
+    told = f"margin {margin:.3f}".replace("-", "\N{MINUS SIGN}")
+    return f"{style.LABELS[source]}\n{identified}\n{told}, {style.probability(margin_p)}"

@@ -156,6 +156,13 @@ def share_heights(panels: Collection[Axes]) -> None:
         axes.set_ylim(min(low), max(high))
 
 
+def keep_within(axes: Axes, lowest: float, highest: float) -> None:
+    """Cut off shades that reach beyond all possible values, as intervals of two or three people may."""
+    low, high = axes.get_ylim()
+    if low < lowest or high > highest:
+        axes.set_ylim(max(low, lowest), min(high, highest))
+
+
 def make_room_below(axes: Axes, share: float) -> None:
     """Extend axes downwards, by a share of what they will be, without ticks there: for what is not on their scale."""
     low, high = axes.get_ylim()
