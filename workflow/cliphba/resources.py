@@ -279,8 +279,8 @@ def import_rdms(study: Study) -> Demand:
 
 
 def import_backbone(study: Study) -> Demand:
-    """Bring pretrained weights into this study's format."""
-    return Demand(TORCH_MB + 3 * clip_of(study).weights_mb, seconds=600)
+    """Bring pretrained weights into this study's format; most of the time, if they are downloaded, for that."""
+    return Demand(TORCH_MB + 3 * clip_of(study).weights_mb, seconds=60 if study.backbone.files else 600)
 
 
 def pretrain(study: Study) -> Demand:
