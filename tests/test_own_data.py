@@ -10,7 +10,6 @@ from typing import Any
 
 import mne
 import numpy as np
-import pandas as pd
 import pytest
 
 import cliphba
@@ -117,4 +116,3 @@ class TestRun:
         trials = tables.read(own / RESULTS / "epochs/sub-02/sub-02_trials.parquet", "trials")
         assert (trials["recorded"] == eeg_study.PICTURES * eeg_study.REPETITIONS).all()
         assert trials["kept"].between(0.8 * trials["recorded"], trials["recorded"]).all()
-        assert isinstance(trials, pd.DataFrame)

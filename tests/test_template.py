@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 
 from cliphba import studies
 from cliphba.config import ConfigurationError, Study, load_study
+from cliphba.section import overlay
 from cliphba.sources import RDMRecordings
 from tests.conftest import ROOT
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_used_is_named_with_its_remedy(changes: dict[str, Any], t
     ],
 )
 def test_what_published_rdms_cannot_be_used_for_is_named(changes: dict[str, Any], told: str) -> None:
-    given = merged(yaml.safe_load(uncommented("recordings", 1)), changes)
+    given = overlay(yaml.safe_load(uncommented("recordings", 1)), changes)
     with pytest.raises(ConfigurationError) as caught:
         load_study(given)
     assert told in str(caught.value)
@@ -133,20 +133,4 @@ def test_what_published_rdms_cannot_be_used_for_is_named(changes: dict[str, Any]
 
 def edited(changes: dict[str, Any]) -> Study:
     """The template as a user edits it."""
-    return load_study(merged(yaml.safe_load(studies.to_template()), changes))
-
-
-def merged(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    result = copy.deepcopy(given)
-    for key, value in changes.items():
-        inner = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if inner else value
-    return result
-
-
-def test_times_that_are_no_whole_numbers_are_found_in_the_grid() -> None:
-    recordings = {"kind": "rdms", "file": "a.npy", "format": "numpy", "start_ms": -1.1, "step_ms": 0.1, "samples": 30}
-    text = (ROOT / "config" / "studies" / "template.yaml").read_text()
-    study = yaml.safe_load(text) | {"grid": {"start_ms": -0.9, "stop_ms": 1.2, "step_ms": 0.3}, "evaluation_sets": []}
-    study["data"]["recordings"] = recordings
-    assert len(load_study(study).grid.times_ms) == 8
+    return load_study(overlay(yaml.safe_load(studies.to_template()), changes))

@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+#: Files of a model's folder in open_clip's own local format.
+CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "open_clip_model.safetensors"
+
 # What makes image features those of the class token; open_clip's defaults.
 CLASS_TOKEN = {"pool_type": "tok", "attentional_pool": False, "final_ln_after_pool": False}
 

@@ -14,8 +14,19 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from cliphba import consistency
+from cliphba.architectures import CONFIG_FILE, WEIGHTS_FILE
 from cliphba.section import Count, NotNegative, OpenShare, Participant, Positive, Section, overlay
-from cliphba.sources import Data, Download, EvaluationSet, HalvesOf, RDMRecordings, path_of
+from cliphba.sources import (
+    BIDSRecordings,
+    Data,
+    Download,
+    EpochsRecordings,
+    EvaluationSet,
+    HalvesOf,
+    ModelBehavior,
+    RDMRecordings,
+    path_of,
+)
 
 
 def derive_seed(seed: int, *purpose: str) -> int:
@@ -178,7 +189,7 @@ class Backbone(Section):
         """Files that must be there, nothing being downloaded then."""
         if self.folder is not None:
             folder = path_of(self.folder)
-            return [folder / "open_clip_config.json", folder / "open_clip_model.safetensors"]
+            return [folder / CONFIG_FILE, folder / WEIGHTS_FILE]
         return [] if self.weights_file is None else [self.weights_file]
 
     @property
@@ -650,20 +661,30 @@ class Study(Section):
         return self.simulation
 
     @property
+    def recordings(self) -> BIDSRecordings | EpochsRecordings | None:
+        """A real study's own recordings; none where they are simulated, or RDMs stand in their place."""
+        found = None if self.data is None else self.data.recordings
+        return None if isinstance(found, RDMRecordings) else found
+
+    @property
+    def adopted_from(self) -> ModelBehavior | None:
+        """Behavior model of another study that is this one's, too, if there is one."""
+        behavior = None if self.data is None else self.data.behavior
+        return behavior if isinstance(behavior, ModelBehavior) else None
+
+    @property
     def sessions(self) -> list[str]:
         """Names of the parts of everybody's data that halves are made of, in BIDS spelling: most often sessions."""
         if self.data is None:
             return _session_names(self.simulated.sessions)
-        recordings = self.data.recordings
-        return [] if isinstance(recordings, RDMRecordings) else recordings.parts
+        return [] if self.recordings is None else self.recordings.parts
 
     @property
     def halves_of(self) -> HalvesOf | None:
         """What the halves of the data are made of; None: published RDMs have no halves."""
         if self.data is None:
             return "sessions"
-        recordings = self.data.recordings
-        return None if isinstance(recordings, RDMRecordings) else recordings.halves_of
+        return None if self.recordings is None else self.recordings.halves_of
 
     @property
     def has_halves(self) -> bool:

@@ -121,7 +121,7 @@ def _of_times(study: Study) -> Iterator[str]:
         elif not set(known) & {time for time in wanted if time > 0}:
             yield f"{name}: no time of it after onset is one of the grid; check start_ms and step_ms"
     # what others preprocessed is not filtered; MNE's filter falls off over a quarter of its edge, at least 2 Hz
-    raw = study.data is None or isinstance(study.data.recordings, BIDSRecordings)
+    raw = study.data is None or isinstance(study.recordings, BIDSRecordings)
     low_pass, nyquist = study.preprocessing.low_pass_hz, 500 / study.grid.step_ms
     if raw and low_pass + max(2, low_pass / 4) > nyquist:
         yield (
@@ -138,7 +138,7 @@ def _of_preprocessing(study: Study) -> Iterator[str]:
     external = {name for one in study.external_sets.values() for name in one.participants}
     if nobody := set(chosen.bad_channels_of) - {*study.participants, *external}:
         yield f"preprocessing.bad_channels_of: {min(nobody)} does not stand in participants"
-    datatype = getattr(study.data.recordings, "datatype", None) if study.data is not None else "meg"
+    datatype = "meg" if study.data is None else study.recordings and study.recordings.datatype
     if datatype == "meg" and chosen.reference is not None:
         yield "preprocessing.reference: MEG has none; leave it out"
     if datatype == "eeg" and chosen.gradient_compensation is not None:

@@ -213,8 +213,7 @@ def amounts(study: Study) -> Amounts:
 def _size(study: Study) -> Size:
     """How large a recording is; of published RDMs there is none."""
     if study.data is not None:
-        recordings = study.data.recordings
-        return Size(sensors=1, trials=1) if isinstance(recordings, RDMRecordings) else recordings.size
+        return Size(sensors=1, trials=1) if study.recordings is None else study.recordings.size
     made = study.simulated
     return Size(
         sensors=made.sensors,

@@ -105,6 +105,11 @@ class Events(Section):
         0, description="Constant delay of the screen, which is added to every onset; 0 for an optical sensor."
     )
 
+    @property
+    def names_files(self) -> list[str]:
+        """File of names, if there is one."""
+        return _files(self.names)
+
 
 class Size(Section):
     """About how large a recording is: memory and time that are asked for depend on it, results do not."""
@@ -137,6 +142,12 @@ class Download(Section):
         None, description="Variable of the environment that holds the archive's password, which is stored nowhere."
     )
     by_hand: str = Field("", description="What to do by hand if it cannot be downloaded: said with the error.")
+
+    @property
+    def archive(self) -> Path:
+        """Where an archive is kept, and may be put by hand."""
+        target = path_of(self.to)
+        return target.with_name(f"{target.name}.zip")
 
     @model_validator(mode="after")
     def _sensible(self) -> Download:
@@ -186,6 +197,15 @@ class OpenNeuro(Section):
     def by_session(self) -> bool:
         """Whether each session is fetched by itself, or a participant as a whole."""
         return any("{session}" in pattern for pattern in self.files)
+
+    def records(self, participant: str, sessions: list[str]) -> list[Path]:
+        """Files that say what was fetched of a participant: one a session, or one of all."""
+        sittings = [f"_ses-{session}" for session in sessions] if self.by_session and sessions else [""]
+        return [self.record(f"{participant}{sitting}") for sitting in sittings]
+
+    def record(self, unit: str) -> Path:
+        """File that says what was fetched of a unit."""
+        return path_of(self.to) / "fetched" / f"{unit}.json"
 
     def files_of(self, participant: str, session: str | None) -> list[str]:
         """Patterns of a participant's files, of one session or of all; both in BIDS spelling."""

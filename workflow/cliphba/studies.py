@@ -160,7 +160,6 @@ TEMPLATE = config.Study(
         ),
     ),
     backbone=config.Backbone(architecture="ViT-L-14-quickgelu", weights="openai"),
-    saliency=config.Saliency(images=4),
 )
 TEMPLATE_SETTINGS = (
     "name", "participants", "grid", "data", "evaluation_sets", "backbone", "preprocessing", "decoding", "compute",

@@ -6,7 +6,7 @@ from cliphba import resources as demands
 from cliphba.figures.catalogue import CATALOGUE, MAIN_TABLES, heading
 from cliphba.figures.wording import Facts
 from cliphba.pictures import fingerprint
-from cliphba.sources import BIDSRecordings, ModelBehavior, path_of
+from cliphba.sources import BIDSRecordings, path_of
 
 ENVIRONMENT = "../../envs/environment.yaml"
 SOURCE = f"{RESULTS}/source"
@@ -15,11 +15,9 @@ BACKBONE = multiext(
 )
 
 # Where a real study's recordings are downloaded from, if they are.
-OPENNEURO = getattr(getattr(STUDY.data, "recordings", None), "openneuro", None)
-FETCHED = None if OPENNEURO is None else f"{path_of(OPENNEURO.to)}/fetched"
+OPENNEURO = STUDY.recordings and STUDY.recordings.openneuro
 # The file of stimulus names, where its events have numbers.
-NAMED = getattr(getattr(STUDY.data, "recordings", None), "events", None)
-NAMES = [str(path_of(NAMED.names))] if NAMED is not None and NAMED.names else []
+NAMES = STUDY.recordings.events.names_files if STUDY.recordings else []
 
 # What captions and notes say of the study. What the halves of real data are made of stands in every table, too; those of
 # simulated ones are sessions.
@@ -27,8 +25,7 @@ FACTS = Facts.of(STUDY)
 HALVES_OF = {} if STUDY.simulation is not None else {"halves_of": STUDY.halves_of}
 # The table of stimuli of the study that Behavior is adopted from; if it is not there, nobody knows which images models
 # were trained on.
-BEHAVIOR_OF = getattr(STUDY.data, "behavior", None)
-ELSEWHERE = BEHAVIOR_OF.stimuli if isinstance(BEHAVIOR_OF, ModelBehavior) else None
+ELSEWHERE = STUDY.adopted_from and STUDY.adopted_from.stimuli
 TRAINED_ELSEWHERE = [str(ELSEWHERE)] if ELSEWHERE and ELSEWHERE.exists() else []
 IMAGES_KNOWN = ELSEWHERE is None or bool(TRAINED_ELSEWHERE)
 
@@ -98,9 +95,10 @@ def fetched(participant):
     """Records of a participant's recordings from OpenNeuro; none where the study has its recordings already."""
     if OPENNEURO is None:
         return []
-    sessions = STUDY.data.recordings.sessions if OPENNEURO.by_session else []
-    units = [f"{participant}_ses-{session}" for session in sessions] or [participant]
-    return [f"{FETCHED}/{unit}.json" for unit in units]
+    return [
+        str(record)
+        for record in OPENNEURO.records(participant, STUDY.recordings.sessions)
+    ]
 
 
 def found_recordings(wildcards):
@@ -111,7 +109,7 @@ def found_recordings(wildcards):
     from cliphba.meg.bids import find_recordings, tables_beside
 
     try:
-        found = find_recordings(STUDY.data.recordings, wildcards.participant)
+        found = find_recordings(STUDY.recordings, wildcards.participant)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
     return [path for raw in found for path in (raw, *tables_beside(raw))]

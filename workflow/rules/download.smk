@@ -59,7 +59,7 @@ if OPENNEURO is not None:
 
     rule fetch_dataset:
         output:
-            f"{FETCHED}/dataset.json",
+            str(OPENNEURO.record("dataset")),
         log:
             f"{RESULTS}/logs/fetch_dataset.log",
         benchmark:
@@ -81,7 +81,7 @@ if OPENNEURO is not None:
             # the folder's own files come first, so that no participant's job can clash with them
             rules.fetch_dataset.output if OPENNEURO.shared_files else [],
         output:
-            f"{FETCHED}/{{participant}}{{session}}.json",
+            str(OPENNEURO.record("{participant}{session}")),
         log:
             f"{RESULTS}/logs/fetch_recordings/{{participant}}{{session}}.log",
         benchmark:

@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from cliphba import architectures, resources
+from cliphba.architectures import CONFIG_FILE
 from cliphba.check.findings import Chapter, Finding, Found, Problem
 from cliphba.check.room import amount
 from cliphba.config import Backbone, Study
+from cliphba.described import find_backbone, read_description
 from cliphba.listing import some
-from cliphba.tables import METADATA_KEY
 
-CONFIG_FILE = "open_clip_config.json"
 # Share of the weights in single precision that a file must hold.
 SMALLEST = 0.45
 EXAMPLES = ("ViT-B-32-quickgelu", "ViT-L-14-quickgelu")
@@ -117,7 +115,10 @@ def judge_model(chapter: Chapter, path: Path, study: Study) -> None:
             "train it first: snakemake --cores 8 with this file as target and --configfile of its own study",
         )  # fmt: skip
         return
-    described = read_metadata(path)
+    try:
+        described = read_description(path)
+    except ValueError:
+        described = {}
     if described.get("kind") != "behavior":
         chapter.refuse(
             "data.behavior.model", f"{path} is no Behavior model",
@@ -125,7 +126,7 @@ def judge_model(chapter: Chapter, path: Path, study: Study) -> None:
         )  # fmt: skip
         return
     chapter.tell("embedding", f"that of {path}: {len(described['dimensions'])} dimensions")
-    trained_on = _find_folder(path, Path(described["backbone"]))
+    trained_on = find_backbone(path, described["backbone"])
     if differs(trained_on, study.backbone):
         chapter.refuse(
             "data.behavior.model", f"{path} was trained on {_name(trained_on)}, which is not the study's backbone",
@@ -136,22 +137,6 @@ def judge_model(chapter: Chapter, path: Path, study: Study) -> None:
             "data.behavior.model", f"{trained_on}, the backbone that {path} was trained on, is not there",
             "whether it is the study's own is only found out when the model is adopted; set backbone.folder to it",
         )  # fmt: skip
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Read what a checkpoint says of itself; empty if it is none."""
-    try:
-        with safe_open(path, framework="numpy") as stream:
-            described = json.loads((stream.metadata() or {})[METADATA_KEY.decode()])
-    except (KeyError, ValueError, OSError, SafetensorError):
-        return {}
-    return dict(described)
-
-
-def _find_folder(path: Path, recorded: Path) -> Path:
-    """Choose the backbone beside a checkpoint, or the one that it was trained on."""
-    beside = path.resolve().parent.parent / recorded.name
-    return beside if beside.is_dir() else recorded
 
 
 def differs(folder: Path, backbone: Backbone) -> bool | None:

@@ -29,7 +29,7 @@ def survey(study: Study) -> Iterator[Found]:
         if _is_there(entry):
             yield Finding("there", entry.to)
         elif _can_be_had(entry):
-            yield Finding("to be downloaded", f"{entry.to} from {entry.url or _archive(entry)}")
+            yield Finding("to be downloaded", f"{entry.to} from {entry.url or entry.archive}")
             yield from _judge_password(entry)
         else:
             yield Problem("downloads", f"{entry.to} is not there and has no address", entry.by_hand)
@@ -39,13 +39,13 @@ def survey(study: Study) -> Iterator[Found]:
 
 
 def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
-    units = _units(study, settings)
-    fetched = sum(is_fetched(settings, unit) for unit in units)
-    left_mb = recordings_mb(study) * (1 - fetched / len(units))
-    rest = f"the others (about {amount(left_mb)}) will be downloaded" if fetched < len(units) else "that is all"
+    records = [record for name in study.participants for record in _records(study, settings, name)]
+    fetched = sum(record.is_file() for record in records)
+    left_mb = recordings_mb(study) * (1 - fetched / len(records))
+    rest = f"the others (about {amount(left_mb)}) will be downloaded" if fetched < len(records) else "that is all"
     yield Finding(
         "OpenNeuro",
-        f"{settings.dataset} {settings.version} to {settings.to}: {fetched} of {len(units)} "
+        f"{settings.dataset} {settings.version} to {settings.to}: {fetched} of {len(records)} "
         f"{'sessions' if settings.by_session else 'participants'} are there, {rest}",
     )
     free_mb = room_mb(path_of(settings.to))
@@ -60,54 +60,33 @@ def _survey_openneuro(study: Study, settings: OpenNeuro) -> Iterator[Found]:
 
 def recordings_mb(study: Study) -> float:
     """About how large everybody's recordings are, or their epochs, by what `data.recordings.size` says."""
-    epochs = study.data is not None and isinstance(study.data.recordings, EpochsRecordings)
+    epochs = isinstance(study.recordings, EpochsRecordings)
     of_recording = resources.epochs_mb(study) if epochs else resources.raw_mb(study)
     # samples are in single precision, as far as they are known
     return resources.recordings(study) * len(study.participants) * of_recording / 2
 
 
-def openneuro(study: Study) -> OpenNeuro | None:
-    """Where recordings are downloaded from, if they are."""
-    recordings = None if study.data is None else study.data.recordings
-    found: OpenNeuro | None = getattr(recordings, "openneuro", None)
-    return found
-
-
 def unfetched(study: Study, participant: str) -> bool:
     """Whether recordings of a participant are still to be downloaded."""
     settings = openneuro(study)
-    if settings is None:
-        return False
-    own = [unit for unit in _units(study, settings) if unit.split("_")[0] == participant]
-    return not all(is_fetched(settings, unit) for unit in own)
+    return settings is not None and not all(record.is_file() for record in _records(study, settings, participant))
 
 
-def is_fetched(settings: OpenNeuro, unit: str) -> bool:
-    """Whether the record of a session, or participant, says that its files are there."""
-    return (path_of(settings.to) / "fetched" / f"{unit}.json").is_file()
+def openneuro(study: Study) -> OpenNeuro | None:
+    """Where recordings are downloaded from, if they are."""
+    return None if study.recordings is None else study.recordings.openneuro
 
 
-def _units(study: Study, settings: OpenNeuro) -> list[str]:
-    sessions = getattr(study.data and study.data.recordings, "sessions", []) if settings.by_session else []
-    return [
-        unit
-        for participant in study.participants
-        for unit in ([f"{participant}_ses-{session}" for session in sessions] or [participant])
-    ]
+def _records(study: Study, settings: OpenNeuro, participant: str) -> list[Path]:
+    return settings.records(participant, study.recordings.sessions if study.recordings else [])
 
 
 def _is_there(entry: Download) -> bool:
     return path_of(entry.to).exists()
 
 
-def _archive(entry: Download) -> Path:
-    """Where an archive may be put by hand."""
-    target = path_of(entry.to)
-    return target.with_name(f"{target.name}.zip")
-
-
 def _can_be_had(entry: Download) -> bool:
-    return entry.url is not None or (entry.members is not None and _archive(entry).exists())
+    return entry.url is not None or (entry.members is not None and entry.archive.exists())
 
 
 def _judge_password(entry: Download) -> Iterator[Problem]:

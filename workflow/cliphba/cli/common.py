@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from safetensors import SafetensorError, safe_open
-
-from cliphba import tables
+from cliphba.described import read_description
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-METADATA_KEY = tables.METADATA_KEY.decode()
 IMAGES = "image files, or folders of such with their subfolders; names without ending must differ"
 TABLE = "Parquet table to write; an earlier one of the same kind is replaced"
 
@@ -85,27 +79,5 @@ def check_output(path: Path, kind: str) -> None:
         raise ValueError(f"{path}: a Parquet table is written; give it a name that ends with .parquet")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a table")
-    if path.exists() and metadata(path).get("kind") != kind:
+    if path.exists() and read_description(path).get("kind") != kind:
         raise ValueError(f"{path} is there already and holds something else: name another table")
-
-
-def metadata(path: Path) -> dict[str, Any]:
-    """Read what a table or a checkpoint says of itself, without its values.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or neither of the two.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="numpy") as stream:
-                text = stream.metadata()[METADATA_KEY]
-        else:
-            text = pq.read_schema(path).metadata[METADATA_KEY.encode()]
-    except (KeyError, TypeError, SafetensorError, pa.ArrowInvalid) as error:
-        raise ValueError(f"{path} is no table and no checkpoint of this package: name one that is") from error
-    found: dict[str, Any] = json.loads(text)
-    return found

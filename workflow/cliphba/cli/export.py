@@ -11,11 +11,10 @@ import yaml
 from cliphba.cli.common import add_images, add_model
 from cliphba.config import ConfigurationError, load_study
 from cliphba.pictures import find_pictures
+from cliphba.sharing.parts import PARTS
 
 if TYPE_CHECKING:
     from cliphba.cli.common import Commands
-
-PARTS = ("merged", "peft", "head", "checkpoint", "backbone", "rdms")
 
 
 def add_to(commands: Commands) -> None:

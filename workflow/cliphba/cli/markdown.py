@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cliphba import tables
-from cliphba.cli.common import metadata
+from cliphba.described import read_description
 from cliphba.figures.catalogue import MAIN_TABLES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
 def _markdown(given: argparse.Namespace) -> str:
     from cliphba import readable  # noqa: PLC0415
 
-    kind = metadata(given.table).get("kind")
+    kind = read_description(given.table).get("kind")
     if kind not in MAIN_TABLES:
         raise ValueError(f"{given.table} is none of the main tables: name one of {', '.join(MAIN_TABLES)}")
     return readable.markdown(tables.read(given.table, kind), rows=given.rows)

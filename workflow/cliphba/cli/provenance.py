@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cliphba.cli.common import metadata
+from cliphba.described import read_description
 
 if TYPE_CHECKING:
     from cliphba.cli.common import Commands
@@ -21,7 +21,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _provenance(given: argparse.Namespace) -> str:
-    described = metadata(given.file)
+    described = read_description(given.file)
     # what is in a table says nothing of what made it, and can be thousands of lines
     described.pop("stimuli", None)
     return json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False)

@@ -19,12 +19,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cliphba import architectures
+from cliphba.architectures import CONFIG_FILE, WEIGHTS_FILE
 from cliphba.clip.economy import exact_convolutions
 from cliphba.pictures import open_picture
 from cliphba.tables import digest, write_atomically
-
-CONFIG_FILE = "open_clip_config.json"
-WEIGHTS_FILE = "open_clip_model.safetensors"
 
 
 def choose_device(device: str) -> torch.device:

@@ -23,7 +23,8 @@ from open_clip.factory import load_state_dict
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from torch import Tensor
 
-from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, check_architecture, save_backbone
+from cliphba.architectures import CONFIG_FILE, WEIGHTS_FILE
+from cliphba.clip.backbone import check_architecture, save_backbone
 from cliphba.tables import atomic_path, digest, write_atomically
 
 # What OpenAI's archives hold beside weights.

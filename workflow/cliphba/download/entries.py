@@ -36,9 +36,8 @@ def obtain(entry: Download) -> None:
         return
     # asked for before gigabytes are on their way
     password = _password(entry)
-    archive = target.with_name(f"{target.name}.zip")
-    _bring(entry, archive)
-    unpack(archive, target, entry.members, password)
+    _bring(entry, entry.archive)
+    unpack(entry.archive, target, entry.members, password)
 
 
 def fetch_recordings(settings: OpenNeuro, patterns: Sequence[str], record: Path) -> None:

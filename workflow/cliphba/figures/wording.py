@@ -76,17 +76,16 @@ class Facts:
     @classmethod
     def of(cls, study: Study) -> Facts:
         """Find them in a study's settings."""
-        data = study.data
-        adopted = data is not None and data.behavior.kind == "model"
+        adopted = study.adopted_from is not None
         return cls(
-            simulated=data is None,
+            simulated=study.data is None,
             parts=study.halves_of,
             folds=None if study.decoding.folds == "session" else "trials",
             judgements="triplets" if study.has_triplets else "rdm" if study.judged else None,
             behavior="learnt" if study.learns_behavior else "adopted" if adopted else "clip",
             evaluated_on=study.protocol.evaluated_on,
             external_sets=bool(study.external_sets),
-            eeg=data is not None and getattr(data.recordings, "datatype", "meg") == "eeg",
+            eeg=study.recordings is not None and study.recordings.datatype == "eeg",
         )
 
     def have(self, entry: Entry) -> bool:

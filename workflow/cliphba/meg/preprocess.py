@@ -180,12 +180,16 @@ def baseline_spread(before: NDArray[np.float64], names: Sequence[str]) -> NDArra
         If a channel is flat before the stimulus, or there is nothing before it.
     """
     if before.shape[2] < 2:
-        raise ValueError("epoch_ms holds fewer than two samples before the stimulus: let epochs begin earlier.")
+        raise ValueError("epochs hold fewer than two samples before the stimulus: let them begin earlier.")
     spread: NDArray[np.float64] = np.std(before, axis=(0, 2))
-    if not (spread > 0).all():
-        flat = [name for name, value in zip(names, spread, strict=True) if not value > 0]
-        raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
+    _check_vary(spread > 0, names)
     return spread
+
+
+def _check_vary(vary: NDArray[np.bool_], names: Sequence[str]) -> None:
+    if not vary.all():
+        flat = [name for name, varies in zip(names, vary, strict=True) if not varies]
+        raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
 
 
 def _check(recording: Recording, settings: Preprocessing, grid: TimeGrid) -> None:
@@ -300,8 +304,6 @@ def _standardise(epochs: mne.BaseEpochs, raw: mne.io.BaseRaw) -> None:
     start_s, stop_s = epochs.baseline
     before = mne.Epochs(raw, epochs.events, tmin=start_s, tmax=stop_s, baseline=None, preload=True, verbose="error")
     spread = before.get_data(copy=False).std(axis=2)
-    if not (spread > 0).all():
-        flat = [name for name, all_vary in zip(raw.ch_names, (spread > 0).all(axis=0), strict=True) if not all_vary]
-        raise ValueError(f"channels {', '.join(flat)} are flat before the stimulus: mark them as bad.")
+    _check_vary((spread > 0).all(axis=0), raw.ch_names)
     samples = epochs.get_data(copy=False)
     samples /= spread[:, :, None]

@@ -87,7 +87,7 @@ def gather_sessions(sessions: Sequence[mne.BaseEpochs]) -> Sessions:
     times_ms = np.round(1000 * sessions[0].times, 3)
     for epochs in sessions[1:]:
         if not np.array_equal(np.round(1000 * epochs.times, 3), times_ms):
-            raise ValueError("sessions differ in their times: preprocess all with the same epoch_ms and step_ms.")
+            raise ValueError("sessions differ in their times: preprocess all with the same grid.")
     names = [name for name in sessions[0].ch_names if all(name in epochs.ch_names for epochs in sessions)]
     if not names:
         raise ValueError("sessions have no channel in common: preprocess all with the same picks.")

@@ -22,6 +22,7 @@ from cliphba.clip.adapters import AdapterPlan, merge_adapters
 from cliphba.clip.backbone import Backbone, load_backbone
 from cliphba.clip.images import prepare_images
 from cliphba.config import BlockWeights, ImagePreparation
+from cliphba.described import find_backbone
 from cliphba.models.heads import DynamicHead, TemporalCurves
 from cliphba.models.perception import PerceptionModel
 from cliphba.tables import write_atomically
@@ -226,17 +227,8 @@ def load_model(path: str | Path, *, backbone: str | Path | None = None, device: 
     """Rebuild a model from its checkpoint; see `cliphba.load`."""
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    return build_model(checkpoint, load_backbone(find_backbone(path, checkpoint, backbone), device))
-
-
-def find_backbone(path: Path, checkpoint: Checkpoint, given: str | Path | None) -> Path:
-    """Choose a checkpoint's backbone: the one given, the one beside it, or the one it was trained on."""
-    if given is not None:
-        return Path(given)
-    recorded = Path(checkpoint.backbone)
-    # the study's folder may have been moved or copied since: there the backbone stands beside the models
-    beside = path.resolve().parent.parent / recorded.name
-    return beside if beside.is_dir() else recorded
+    folder = Path(backbone) if backbone is not None else find_backbone(path, checkpoint.backbone)
+    return build_model(checkpoint, load_backbone(folder, device))
 
 
 def build_model(checkpoint: Checkpoint, backbone: Backbone) -> PerceptionModel:

@@ -17,7 +17,8 @@ from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE, load_backbone
+from cliphba.architectures import CONFIG_FILE, WEIGHTS_FILE
+from cliphba.clip.backbone import load_backbone
 from cliphba.clip.images import PUBLISHED_PREPARATION
 from cliphba.models.checkpoint import Checkpoint
 

@@ -10,7 +10,8 @@ import yaml
 
 from cliphba import readable
 from cliphba.sharing.facts import Facts, Role, losses_by_stage
-from cliphba.sharing.usage import Part, blocks
+from cliphba.sharing.parts import Part
+from cliphba.sharing.usage import blocks
 
 TITLES: dict[Role, str] = {
     "behavior": "CLIP aligned with human similarity judgements",
@@ -26,7 +27,7 @@ WHAT: dict[Role, str] = {
     "that dissimilarities of pictures follow those of one person's MEG or EEG recordings (a personal model).",
 }
 UNTRAINED = "It gives a picture the embedding on named dimensions that CLIP itself gives it; nothing was fine-tuned."
-PARTS: dict[Part, tuple[str, str]] = {
+DESCRIBED: dict[Part, tuple[str, str]] = {
     "merged": ("merged/", "all weights, adapters folded in, in open_clip's local format"),
     "peft": ("peft/", "the adapters alone, a folder each, in the order in which they belong on the backbone"),
     "head": ("dimensions.json", "names and prompts of the dimensions, which open_clip has no place for"),
@@ -124,7 +125,7 @@ def _metadata(facts: Facts) -> str:
 
 
 def _contents(facts: Facts, parts: Collection[Part]) -> str:
-    rows = [named for part, named in PARTS.items() if part in parts]
+    rows = [named for part, named in DESCRIBED.items() if part in parts]
     if "head" in parts and facts.checkpoint.dynamic:
         rows.append(HEAD)
     return readable.to_markdown(pd.DataFrame(rows, columns=["file", "what"]))

@@ -11,15 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import open_clip
 import pandas as pd
-import pyarrow.parquet as pq
 
 from cliphba import tables
-from cliphba.clip.backbone import CONFIG_FILE
-from cliphba.models.checkpoint import Checkpoint, find_backbone, read_checkpoint
+from cliphba.architectures import CONFIG_FILE
+from cliphba.described import find_backbone, read_description
+from cliphba.models.checkpoint import Checkpoint, read_checkpoint
 
 Role = Literal["behavior", "group", "personal"]
 
@@ -118,7 +118,7 @@ def gather(
         study=folder.name if model.resolve().parent.name == "models" else None,
         checkpoint=checkpoint,
         path=model,
-        backbone=(found := find_backbone(model, checkpoint, backbone)),
+        backbone=(found := backbone or find_backbone(model, checkpoint.backbone)),
         source=_source(found / CONFIG_FILE),
         simulated=stimuli is not None and "simulation" in stimuli.attrs["settings"],
         images=None if stimuli is None else _count(stimuli, role),
@@ -204,8 +204,7 @@ def _scores(named: Path | None, model: Path, folder: Path) -> pd.DataFrame | Non
 
 
 def _inputs(path: Path) -> dict[str, str]:
-    described: dict[str, Any] = json.loads(pq.read_schema(path).metadata[tables.METADATA_KEY])
-    found: dict[str, str] = described["inputs"]
+    found: dict[str, str] = read_description(path)["inputs"]
     return found
 
 

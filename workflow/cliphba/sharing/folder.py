@@ -6,18 +6,16 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
-from cliphba.clip.backbone import CONFIG_FILE, WEIGHTS_FILE
+from cliphba.architectures import CONFIG_FILE, WEIGHTS_FILE
 from cliphba.meg.exchange import as_ascii, write_rsatoolbox_rdms
 from cliphba.models.checkpoint import load_model, save_checkpoint
 from cliphba.models.export import export_adapters, export_head, export_merged, whole_folder
 from cliphba.sharing import card
 from cliphba.sharing.facts import Facts, without_names
-from cliphba.sharing.usage import Part
+from cliphba.sharing.parts import PARTS, Part
 from cliphba.tables import digest
 
-PARTS: tuple[Part, ...] = get_args(Part)
 CARD = "README.md"
 
 
@@ -38,8 +36,8 @@ def share(
     folder
         Where to; it must be new or empty.
     parts
-        What is wanted, see `cliphba.sharing.card.PARTS`; by default all that can be had: no ``peft`` of adapters that
-        peft does not know, no ``backbone`` that open_clip has by name, no ``rdms`` without images.
+        What is wanted, see `cliphba.sharing.card.DESCRIBED`; by default all that can be had: no ``peft`` of adapters
+        that peft does not know, no ``backbone`` that open_clip has by name, no ``rdms`` without images.
     images
         Identifier to picture file, for ``rdms``.
     device

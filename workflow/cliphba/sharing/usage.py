@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
 
 from cliphba.sharing.facts import Facts
-
-Part = Literal["merged", "peft", "head", "checkpoint", "backbone", "rdms"]
+from cliphba.sharing.parts import Part
 
 FEATURES = """\
 import open_clip
